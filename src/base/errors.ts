@@ -7,7 +7,10 @@ export abstract class CofferError extends Error {
   /** Data that goes into the error reply beside `errors` (health, `sys/wrapping`, …); rarely needed. */
   readonly data?: Record<string, unknown>;
   readonly warnings?: readonly string[];
-  constructor(message: string, options: ErrorOptions & { data?: Record<string, unknown>; warnings?: readonly string[] } = {}) {
+  constructor(
+    message: string,
+    options: ErrorOptions & { data?: Record<string, unknown>; warnings?: readonly string[] } = {},
+  ) {
     super(message, options);
     this.name = new.target.name;
     if (options.data) this.data = options.data;

@@ -49,7 +49,11 @@ export class LogLevels {
   }
 }
 
-export function createLogger(options: LoggerOptions, levels = new LogLevels(options.level), name = ''): Logger {
+export function createLogger(
+  options: LoggerOptions,
+  levels = new LogLevels(options.level),
+  name = '',
+): Logger {
   levels.note(name);
   const at = (level: LogLevel) => (message: string, details?: Record<string, unknown>) => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(levels.level(name))) return;

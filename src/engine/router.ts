@@ -1,0 +1,94 @@
+import type { EnginePath } from './engine.ts';
+
+/** A path of an engine's table, with what its placeholders took. */
+export interface Match {
+  readonly path: EnginePath;
+  readonly captures: Readonly<Record<string, string>>;
+}
+
+interface Compiled {
+  readonly path: EnginePath;
+  readonly segments: readonly Segment[];
+  /** Name of a last `{name...}`. */
+  readonly rest: string | undefined;
+}
+type Segment = { readonly literal: string } | { readonly name: string; readonly accepts: RegExp | undefined };
+
+/** Finds the path of a table for a request path relative to the mount. Literal segments beat placeholders, placeholders beat `{rest...}`. */
+export class PathTable {
+  readonly #byFirst = new Map<string, Compiled[]>();
+  readonly #other: Compiled[] = [];
+
+  constructor(paths: readonly EnginePath[]) {
+    for (const compiled of paths.map(compile).sort(bySpecificity)) {
+      const first = compiled.segments[0];
+      if (first && 'literal' in first) {
+        const group = this.#byFirst.get(first.literal) ?? [];
+        group.push(compiled);
+        this.#byFirst.set(first.literal, group);
+      } else this.#other.push(compiled);
+    }
+  }
+
+  /** `requestPath` without leading slash; one trailing slash (LIST) does not matter except inside `{rest...}`. */
+  match(requestPath: string): Match | undefined {
+    const segments = requestPath.split('/');
+    const trailing = segments.length > 1 && segments.at(-1) === '';
+    if (trailing) segments.pop();
+    for (const group of [this.#byFirst.get(segments[0]!), this.#other]) {
+      for (const candidate of group ?? []) {
+        const captures = capture(candidate, segments, trailing);
+        if (captures) return { path: candidate.path, captures };
+      }
+    }
+    return undefined;
+  }
+}
+
+function compile(path: EnginePath): Compiled {
+  const parts = path.pattern === '' ? [] : path.pattern.split('/');
+  const last = /^\{(\w+)\.\.\.\}$/.exec(parts.at(-1) ?? '');
+  if (last) parts.pop();
+  const segments = parts.map((part): Segment => {
+    const placeholder = /^\{(\w+)\}$/.exec(part);
+    if (!placeholder) return { literal: part };
+    const name = placeholder[1]!;
+    const field = path.fields[name];
+    if (!field) throw new Error(`path ${path.pattern} has no field ${name}`);
+    return { name, accepts: field.segment };
+  });
+  return { path, segments, rest: last?.[1] };
+}
+
+function bySpecificity(a: Compiled, b: Compiled): number {
+  const rank = (c: Compiled) =>
+    c.segments.map((s) => ('literal' in s ? '0' : '1')).join('') + (c.rest ? '2' : '');
+  return rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0;
+}
+
+function capture(
+  candidate: Compiled,
+  segments: readonly string[],
+  trailing: boolean,
+): Record<string, string> | undefined {
+  const count = candidate.segments.length;
+  const empty = segments.length === 1 && segments[0] === '';
+  const given = empty ? 0 : segments.length;
+  if (candidate.rest === undefined ? given !== count : given < count) return undefined;
+  const captures: Record<string, string> = {};
+  for (let i = 0; i < count; i++) {
+    const want = candidate.segments[i]!;
+    const got = segments[i]!;
+    if ('literal' in want) {
+      if (want.literal !== got) return undefined;
+    } else {
+      if (got === '' || (want.accepts && !want.accepts.test(got))) return undefined;
+      captures[want.name] = got;
+    }
+  }
+  if (candidate.rest !== undefined) {
+    const rest = segments.slice(count).join('/');
+    captures[candidate.rest] = trailing && rest !== '' ? `${rest}/` : rest;
+  }
+  return captures;
+}
