@@ -1,0 +1,41 @@
+import type { UnknownRecord } from '../base/json.ts';
+
+/** A request as `http/` hands it in: parsed once, under limits; nothing later looks at the raw bytes again. */
+export interface WireRequest {
+  /** HEAD arrives as GET; `GET ?list=true` and `?scan=true` as LIST and SCAN. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'LIST' | 'SCAN';
+  /** After `/v1/`: percent-decoded once, no empty, `.` or `..` segments, no control characters; a trailing slash stays. */
+  readonly path: string;
+  /** Query parameters without `list` and `scan`; a repeated one is an array. Null prototype. */
+  readonly query: UnknownRecord;
+  /** Lower-case names; repeated ones joined as node:http does. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** A JSON object or form; undefined without a body. Null prototype at the top. */
+  readonly body: UnknownRecord | undefined;
+  /** The body as sent when it is not JSON or a form (OCSP, EST, snapshots); undefined otherwise. */
+  readonly bytes: Buffer | undefined;
+  readonly remote: { readonly address: string; readonly port: number };
+  /** DER of the client's certificates over TLS, leaf first; empty without. */
+  readonly clientCertificates: readonly Buffer[];
+  /** Aborts when the client goes away or the listener's request time is over. */
+  readonly signal: AbortSignal;
+  /** What the listener allows beyond the usual: unauthenticated metrics, … */
+  readonly listener: { readonly unauthenticatedMetrics: boolean };
+}
+
+/** What goes back; `http/` adds the standard headers and serialises `body` as JSON. */
+export interface WireReply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** JSON, ending in a newline as Vault's does; undefined sends none. */
+  readonly body?: UnknownRecord;
+  readonly raw?: { readonly contentType: string; readonly body: string | Buffer };
+  /** For streaming endpoints (sys/monitor, snapshots). */
+  readonly stream?: { readonly contentType: string; readonly body: AsyncIterable<string | Buffer> };
+}
+
+/**
+ * One request through the pipeline. Failures are thrown as `CofferError`s with `http/errors.ts` turning them into
+ * replies; anything else thrown is a bare 500.
+ */
+export type Handle = (request: WireRequest) => WireReply | Promise<WireReply>;
