@@ -95,14 +95,22 @@ export function restOfPath(description: string): Field<string> {
   return text({ description, default: '' });
 }
 
-/** `{data}` parsed by `fields`. Absent and null members take the default. Throws `InvalidRequest`. */
-export function parseInput<F extends Fields>(fields: F, data: UnknownRecord): Input<F> {
+/**
+ * `data` parsed by `fields`. Absent and null members take the default. `partial` (reads, patches and deletions on a path
+ * that is also written) does not demand the required ones. Throws `InvalidRequest`.
+ */
+export function parseInput<F extends Fields>(
+  fields: F,
+  data: UnknownRecord,
+  options: { partial?: boolean } = {},
+): Input<F> {
   const input: UnknownRecord = {};
   for (const fieldName in fields) {
     const field = fields[fieldName]!;
     const value = Object.hasOwn(data, fieldName) ? data[fieldName] : undefined;
     if (value === undefined || value === null) {
-      if (field.required && field.default === undefined) throw new InvalidRequest(`missing ${fieldName}`);
+      if (field.required && field.default === undefined && !options.partial)
+        throw new InvalidRequest(`missing ${fieldName}`);
       input[fieldName] = field.default;
       continue;
     }
