@@ -1,0 +1,3 @@
+export async function installServices(): Promise<string[]> {
+  return [];
+}
