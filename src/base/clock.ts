@@ -24,6 +24,15 @@ export const systemClock: Clock = {
   },
 };
 
+/** The system's time for the command line, where a wait is all there is to do: its timers keep the process alive. */
+export const foregroundClock: Clock = {
+  ...systemClock,
+  after(delayMs, work) {
+    const timer = setTimeout(work, Math.min(Math.max(delayMs, 0), DELAY_MS_MAX));
+    return () => clearTimeout(timer);
+  },
+};
+
 /** A clock that stands still until a test moves it. */
 export class ManualClock implements Clock {
   #nowMs: number;
