@@ -162,6 +162,8 @@ export function path<F extends Fields>(spec: PathSpec<F>): EnginePath {
 }
 
 export interface LeaseKind {
+  /** Revocation touches an outside system and may take time; without it, `revoke` is synchronous. */
+  readonly outside?: boolean;
   /** Ends the credential outside. "It does not exist" is success. A throw is retried with back-off, for ever, visibly. */
   revoke(context: WorkContext, internal: UnknownRecord): void | Promise<void>;
   /** Absent: not renewable. May change what the lease allows; the host keeps ttl within the maximum. */

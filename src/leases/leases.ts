@@ -1,0 +1,240 @@
+/**
+ * Leases: what was handed out, until when, and how to take it back. Owns registration, renewal, revocation and expiry of
+ * leased credentials and of tokens' lives; how a credential is revoked is its engine's, how a token ends is tokens/'.
+ */
+import type { Session } from '../barrier/session.ts';
+import { persist } from '../barrier/session.ts';
+import type { Clock } from '../base/clock.ts';
+import { InternalFailure, InvalidRequest } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { turn } from '../base/turn.ts';
+import type { LeaseGrant } from '../engine/reply.ts';
+import type { OpenMount } from '../mounts/mounts.ts';
+import { workContext, type WorkParts } from '../mounts/work.ts';
+import { grantTtl, type Lease, type SecretLease } from './lease.ts';
+import { deleteJob, getLease, jobs, leaseIds, type RevocationJob, saveJob, saveLease, tokenLeaseIds } from './records.ts';
+import { Revoker } from './revoker.ts';
+
+export interface LeasesOptions {
+  openSession(): Session;
+  mountByUuid(uuid: string): OpenMount | undefined;
+  /** Ends a token and everything under it. */
+  revokeToken(session: Session, tokenKey: string): Promise<void> | void;
+  work: WorkParts;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+}
+
+const JOB_SLICE = 128;
+/** Outside revocations of one job under way; the revoker bounds them by mount as well. */
+const OUTSIDE_AT_ONCE = 64;
+
+export class Leases {
+  readonly #options: LeasesOptions;
+  readonly #revoker: Revoker;
+  readonly #running = new Map<string, Promise<Error[]>>();
+
+  constructor(options: LeasesOptions) {
+    this.#options = options;
+    this.#revoker = new Revoker(options);
+  }
+
+  /** Begins expiry and goes on with bulk revocations that a stop interrupted. */
+  start(): void {
+    const session = this.#options.openSession();
+    for (const job of jobs(session)) this.#launch(job);
+    this.#revoker.start();
+  }
+  async stop(): Promise<void> {
+    this.#revoker.stop();
+    await Promise.allSettled(this.#running.values());
+  }
+
+  /** Registers a credential just made; the caller's reply carries id and ttl. */
+  register(
+    session: Session,
+    issue: { mount: OpenMount; path: string; grant: LeaseGrant; tokenKey: string | undefined },
+  ): { id: string; ttl: number; renewable: boolean; warnings: string[] } {
+    const { mount, grant } = issue;
+    const nowMs = this.#options.clock.now();
+    const maxTtl = grant.maxTtl ?? 0;
+    const granted = grantTtl({
+      nowMs,
+      issuedAtMs: nowMs,
+      ttl: grant.ttl ?? 0,
+      defaultTtl: mount.info.defaultLeaseTtl,
+      maxTtls: [maxTtl, mount.info.maxLeaseTtl],
+    });
+    const id = `${issue.path}/${this.#options.random.base62(24)}`;
+    const expiresAtMs = nowMs + granted.ttl * 1000;
+    const renewable = grant.renewable && mount.engine?.leases?.[grant.kind]?.renew !== undefined;
+    this.save(session, {
+      id,
+      issuedAtMs: nowMs,
+      expiresAtMs,
+      dueAtMs: expiresAtMs,
+      ttl: granted.ttl,
+      renewable,
+      renewedAtMs: 0,
+      of: { what: 'secret', mountUuid: mount.entry.uuid, kind: grant.kind, internal: grant.internal, maxTtl, tokenKey: issue.tokenKey },
+    });
+    return { id, ttl: granted.ttl, renewable, warnings: granted.warnings };
+  }
+
+  /** Writes a lease and makes sure that expiry wakes in time. */
+  save(session: Session, lease: Lease, before?: Lease): void {
+    saveLease(session, lease, before);
+    session.afterApply(() => this.#revoker.wakeBy(lease.dueAtMs));
+  }
+
+  /** Undefined when there is none or it has expired, whether or not it was cleaned up yet. */
+  find(session: Session, id: string): Lease | undefined {
+    const lease = getLease(session, id);
+    return lease && lease.expiresAtMs > this.#options.clock.now() ? lease : undefined;
+  }
+
+  /** Renews a credential's lease; `increment` in seconds, 0 for what it was issued with. */
+  async renew(session: Session, lease: Lease, increment: number): Promise<{ ttl: number; warnings: string[] }> {
+    if (lease.of.what !== 'secret') throw new InvalidRequest('lease is not renewable');
+    const of: SecretLease = lease.of;
+    const mount = this.#options.mountByUuid(of.mountUuid);
+    const kind = mount?.engine?.leases?.[of.kind];
+    if (!lease.renewable || !mount || !kind?.renew) throw new InvalidRequest('lease is not renewable');
+    const wanted = increment > 0 ? increment : lease.ttl;
+    const before = this.#extend(mount, lease, wanted, of.maxTtl);
+    const allowed = await kind.renew(workContext(this.#options.work, session, mount), {
+      internal: of.internal,
+      ttl: lease.ttl,
+      issuedAtMs: lease.issuedAtMs,
+      incrementSeconds: wanted,
+      expiresAtMs: before.expiresAtMs,
+    });
+    if (!getLease(session, lease.id)) throw new InvalidRequest('lease not found');
+    const maxTtl = Math.min(...[of.maxTtl, allowed.maxTtl ?? 0].filter((seconds) => seconds > 0), Number.MAX_SAFE_INTEGER);
+    const after = this.#extend(mount, lease, wanted, maxTtl === Number.MAX_SAFE_INTEGER ? 0 : maxTtl);
+    const renewed: Lease = { ...lease, ...after.times, renewedAtMs: this.#options.clock.now() };
+    this.save(session, renewed, lease);
+    return { ttl: after.ttl, warnings: after.warnings };
+  }
+
+  /** Ends one lease: at once where that is local or `wait` says so, else in the background, for certain. */
+  async revoke(session: Session, id: string, { wait }: { wait: boolean }): Promise<void> {
+    const lease = getLease(session, id);
+    if (!lease) return;
+    const nowMs = this.#options.clock.now();
+    this.save(session, { ...lease, expiresAtMs: Math.min(lease.expiresAtMs, nowMs), dueAtMs: nowMs }, lease);
+    await persist(session);
+    if (wait) await this.#revoker.end(id, { force: false });
+  }
+
+  /** Ends every lease under a path prefix. With `force`, an engine's failure is logged and the lease forgotten. */
+  async revokePrefix(session: Session, prefix: string, options: { force: boolean; wait: boolean }): Promise<void> {
+    const job: RevocationJob = { id: this.#options.random.uuid(), of: 'prefix', prefix, force: options.force };
+    saveJob(session, job);
+    await persist(session);
+    const done = this.#launch(job);
+    if (!options.wait) return;
+    const failures = await done;
+    if (failures[0]) throw new InternalFailure(`failed to revoke ${failures.length} leases, which will be retried: ${failures[0].message}`);
+  }
+
+  /** Ends every lease that a token asked for, in the background, once the session's writes are in. */
+  revokeOfToken(session: Session, tokenKey: string): void {
+    for (const _ of tokenLeaseIds(session, tokenKey)) {
+      const job: RevocationJob = { id: this.#options.random.uuid(), of: 'token', tokenKey };
+      saveJob(session, job);
+      session.afterApply(() => void this.#launch(job));
+      return;
+    }
+  }
+
+  /** How many leases lie under `prefix`; counts in slices, so that others are served meanwhile. */
+  async count(prefix: string, accept: (lease: Lease) => boolean = () => true): Promise<Map<string, number>> {
+    const session = this.#options.openSession();
+    const byMount = new Map<string, number>();
+    let seen = 0;
+    for (const id of leaseIds(session, prefix)) {
+      if (++seen % 1000 === 0) await turn();
+      const lease = getLease(session, id);
+      if (!lease || !accept(lease)) continue;
+      const mount = lease.of.what === 'secret' ? lease.of.mountUuid : 'auth/token/';
+      byMount.set(mount, (byMount.get(mount) ?? 0) + 1);
+    }
+    return byMount;
+  }
+
+  /** Retries every overdue revocation now; how many there are. */
+  tidy(): void {
+    this.#revoker.wakeBy(this.#options.clock.now());
+  }
+
+  #extend(mount: OpenMount, lease: Lease, wanted: number, maxTtl: number) {
+    const nowMs = this.#options.clock.now();
+    const { ttl, warnings } = grantTtl({
+      nowMs,
+      issuedAtMs: lease.issuedAtMs,
+      ttl: wanted,
+      defaultTtl: mount.info.defaultLeaseTtl,
+      maxTtls: [maxTtl, mount.info.maxLeaseTtl],
+    });
+    if (ttl <= 0) throw new InvalidRequest('past the max TTL, cannot renew');
+    const expiresAtMs = nowMs + ttl * 1000;
+    return { ttl, warnings, expiresAtMs, times: { expiresAtMs, dueAtMs: expiresAtMs } };
+  }
+
+  /** Runs a recorded job once; resolves with the failures, each of which stays on as a lease to be retried. */
+  #launch(job: RevocationJob): Promise<Error[]> {
+    const running = this.#running.get(job.id);
+    if (running) return running;
+    const work = this.#run(job)
+      .catch((error: Error) => {
+        this.#options.log.error('a bulk revocation was cut short; it goes on at the next start', { error });
+        return [error];
+      })
+      .finally(() => this.#running.delete(job.id));
+    this.#running.set(job.id, work);
+    return work;
+  }
+
+  async #run(job: RevocationJob): Promise<Error[]> {
+    const force = job.of === 'prefix' && job.force;
+    const failures: Error[] = [];
+    const pending = new Set<Promise<void>>();
+    let after: string | undefined;
+    for (;;) {
+      const session = this.#options.openSession();
+      const page = { after, limit: JOB_SLICE };
+      const ids = [...(job.of === 'prefix' ? leaseIds(session, job.prefix, page) : tokenLeaseIds(session, job.tokenKey, page))];
+      for (const id of ids) {
+        const ending = this.#revoker.endIn(session, id, { force });
+        if (!ending) continue;
+        const tracked: Promise<void> = ending
+          .catch((error: Error) => void failures.push(error))
+          .finally(() => pending.delete(tracked));
+        pending.add(tracked);
+        if (pending.size >= OUTSIDE_AT_ONCE) await Promise.race(pending);
+      }
+      if (ids.length < JOB_SLICE) deleteJob(session, job);
+      if (ids.length < JOB_SLICE) await Promise.all(pending);
+      await persist(session);
+      if (ids.length < JOB_SLICE) return failures;
+      after = ids.at(-1);
+      await turn();
+    }
+  }
+}
+
+/** The reply of `sys/leases/lookup`; 400 as Vault has it when there is none. */
+export function shownLease(lease: Lease | undefined, nowMs: number, rfc3339: (ms: number) => string) {
+  if (!lease) throw new InvalidRequest('invalid lease');
+  return {
+    id: lease.id,
+    issue_time: rfc3339(lease.issuedAtMs),
+    expire_time: rfc3339(lease.expiresAtMs),
+    last_renewal: lease.renewedAtMs ? rfc3339(lease.renewedAtMs) : null,
+    renewable: lease.renewable,
+    ttl: Math.max(0, Math.floor((lease.expiresAtMs - nowMs) / 1000)),
+  };
+}

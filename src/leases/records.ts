@@ -1,0 +1,95 @@
+import type { Session } from '../barrier/session.ts';
+import type { View } from '../barrier/view.ts';
+import type { Page } from '../store/store.ts';
+import type { Lease } from './lease.ts';
+
+/**
+ * Where leases lie: one record each, an index by the time something is due, an index by owning token, and one record for
+ * each bulk revocation under way. Nothing is held in memory, so start-up does not depend on how many there are.
+ */
+const BY_ID = 'leases/id/';
+const BY_DUE = 'leases/due/';
+const BY_TOKEN = 'leases/token/';
+const JOBS = 'leases/jobs/';
+
+/** A bulk revocation: recorded before it starts, so that a crash does not forget it. */
+export type RevocationJob =
+  | { readonly id: string; readonly of: 'prefix'; readonly prefix: string; readonly force: boolean }
+  | { readonly id: string; readonly of: 'token'; readonly tokenKey: string };
+
+export function getLease(session: Session, id: string): Lease | undefined {
+  return session.view(BY_ID).get<Lease>(id);
+}
+
+export function saveLease(session: Session, lease: Lease, before?: Lease): void {
+  session.view(BY_ID).put(lease.id, lease);
+  if (before && before.dueAtMs !== lease.dueAtMs) session.view(BY_DUE).delete(dueKey(before));
+  if (before?.dueAtMs !== lease.dueAtMs) session.view(BY_DUE).put(dueKey(lease), 1);
+  if (!before && lease.of.what === 'secret' && lease.of.tokenKey) {
+    session.view(`${BY_TOKEN}${lease.of.tokenKey}/`).put(lease.id, 1);
+  }
+}
+
+export function deleteLease(session: Session, lease: Lease): void {
+  session.view(BY_ID).delete(lease.id);
+  session.view(BY_DUE).delete(dueKey(lease));
+  if (lease.of.what === 'secret' && lease.of.tokenKey) session.view(`${BY_TOKEN}${lease.of.tokenKey}/`).delete(lease.id);
+}
+
+/** What is due at or before `untilMs`, soonest first, read lazily. */
+export function* dueLeases(session: Session, untilMs: number): Iterable<{ id: string; dueAtMs: number; key: string }> {
+  for (const key of session.view(BY_DUE).keys('')) {
+    const dueAtMs = Number.parseInt(key.slice(0, DUE_DIGITS), 16);
+    if (dueAtMs > untilMs) return;
+    yield { id: key.slice(DUE_DIGITS + 1), dueAtMs, key };
+  }
+}
+
+export function dropDue(session: Session, key: string): void {
+  session.view(BY_DUE).delete(key);
+}
+
+export function nextDueMs(session: Session): number | undefined {
+  for (const key of session.view(BY_DUE).keys('', { limit: 1 })) return Number.parseInt(key.slice(0, DUE_DIGITS), 16);
+  return undefined;
+}
+
+export function leaseIds(session: Session, prefix: string, page?: Page): Iterable<string> {
+  return idsUnder(session.view(BY_ID), prefix, page);
+}
+export function listLeases(session: Session, prefix: string, page?: Page): string[] {
+  return session.view(BY_ID).list(prefix, page);
+}
+export function tokenLeaseIds(session: Session, tokenKey: string, page?: Page): Iterable<string> {
+  return session.view(`${BY_TOKEN}${tokenKey}/`).keys('', page);
+}
+
+export function saveJob(session: Session, job: RevocationJob): void {
+  session.view(JOBS).put(job.id, job);
+}
+export function deleteJob(session: Session, job: RevocationJob): void {
+  session.view(JOBS).delete(job.id);
+}
+export function* jobs(session: Session): Iterable<RevocationJob> {
+  const view = session.view(JOBS);
+  for (const key of view.keys('')) {
+    const job = view.get<RevocationJob>(key);
+    if (job) yield job;
+  }
+}
+
+const DUE_DIGITS = 12;
+
+/** Fixed-width hexadecimal sorts as numbers do. */
+function dueKey(lease: Pick<Lease, 'id' | 'dueAtMs'>): string {
+  return `${lease.dueAtMs.toString(16).padStart(DUE_DIGITS, '0')}/${lease.id}`;
+}
+
+/** A prefix that does not end in '/' names one lease, or everything in the folder of its name. */
+function* idsUnder(view: View, prefix: string, page?: Page): Iterable<string> {
+  if (prefix === '' || prefix.endsWith('/')) yield* view.keys(prefix, page);
+  else {
+    if (!page?.after && view.get(prefix)) yield prefix;
+    yield* view.keys(`${prefix}/`, page);
+  }
+}
