@@ -1,0 +1,110 @@
+/**
+ * How the root key is protected while the server is sealed. This folder owns key shares, the key that wraps the root
+ * key, and every way to keep such a key outside (`static.ts` today; transit, cloud key services, PKCS#11 are further
+ * files). It does not own the root key's use (barrier/) nor where the records lie: callers store what `wrap` returns.
+ *
+ * Several seals may wrap the same root key at once; any one of them unseals (`unwrapWithAny`). A Shamir seal is a seal
+ * like the others whose key comes together from shares. Recovery keys are one more Shamir seal beside an automatic
+ * one: that is why, unlike elsewhere, they really unseal when the key service is gone.
+ */
+
+/** A wrapped root key; plain JSON for the caller to store as it is. */
+export interface WrappedKey {
+  /** `name` of the seal that made it. */
+  readonly seal: string;
+  readonly type: string;
+  /** Which of the seal's keys was used; when it is not the seal's current one, wrap again. */
+  readonly key_id: string;
+  /** Base64; its inside is the seal's own business. */
+  readonly ciphertext: string;
+}
+
+export interface Seal {
+  /** `shamir`, `static`, …: the label of the `seal` block in configuration files. */
+  readonly type: string;
+  /** Unique among the seals of a server; the type unless the configuration says otherwise. */
+  readonly name: string;
+  /** The key that `wrap` uses now. */
+  readonly keyId: string;
+  /** Rejects with `SealUnavailable` when the key service does not answer. The caller keeps and zeroes `rootKey`. */
+  wrap(rootKey: Buffer): Promise<WrappedKey>;
+  /** The root key, which the caller zeroes after use. Rejects with `UnwrapFailed` or `SealUnavailable`. */
+  unwrap(wrapped: WrappedKey): Promise<Buffer>;
+  /** Overwrites the keys held in memory. */
+  close(): void;
+}
+
+/** The key does not belong to the record, or the record is damaged; which of the two is not told. */
+export class UnwrapFailed extends Error {
+  readonly code = 'unwrap_failed';
+}
+/** The key service is away; worth another try later. */
+export class SealUnavailable extends Error {
+  readonly code = 'seal_unavailable';
+}
+
+/** What is kept about a set of shares, at `core/seal-config` (and `core/recovery-config`); wire names are the API's. */
+export interface SealConfig {
+  readonly type: string;
+  readonly secret_shares: number;
+  readonly secret_threshold: number;
+  /** Fingerprints of the PGP keys the shares were encrypted to, in the order of the shares; empty without PGP. */
+  readonly pgp_fingerprints: readonly string[];
+  /** Names one ceremony; '' once it is over. */
+  readonly nonce: string;
+  /** Whether PGP-encrypted shares are kept in storage for `sys/rekey/backup`. */
+  readonly backup: boolean;
+}
+
+/** The root key by the first seal that gives it, and what the others said. */
+export interface Unwrapped {
+  readonly rootKey: Buffer;
+  readonly seal: Seal;
+  /** The record needs wrapping anew: the seal's key was rotated. */
+  readonly stale: boolean;
+  readonly failures: readonly { seal: string; error: Error }[];
+}
+
+/** Tries the seals in order. Rejects with `SealUnavailable` when one might work later, else with `UnwrapFailed`. */
+export async function unwrapWithAny(
+  seals: readonly Seal[],
+  records: readonly WrappedKey[],
+): Promise<Unwrapped> {
+  const failures: { seal: string; error: Error }[] = [];
+  for (const seal of seals) {
+    const wrapped = records.find((record) => record.seal === seal.name && record.type === seal.type);
+    if (!wrapped) {
+      failures.push({ seal: seal.name, error: new UnwrapFailed('no root key is stored for this seal') });
+      continue;
+    }
+    try {
+      const rootKey = await seal.unwrap(wrapped);
+      return { rootKey, seal, stale: wrapped.key_id !== seal.keyId, failures };
+    } catch (error) {
+      failures.push({ seal: seal.name, error: error instanceof Error ? error : new Error(String(error)) });
+    }
+  }
+  const reasons = failures.map(({ seal, error }) => `${seal}: ${error.message}`).join('; ');
+  const message = `no seal could unwrap the root key (${reasons})`;
+  throw failures.some(({ error }) => error instanceof SealUnavailable)
+    ? new SealUnavailable(message)
+    : new UnwrapFailed(message);
+}
+
+/** Wraps the root key with every seal; one that is away is reported, not fatal, unless none works. */
+export async function wrapWithAll(
+  seals: readonly Seal[],
+  rootKey: Buffer,
+): Promise<{ records: WrappedKey[]; failures: { seal: string; error: Error }[] }> {
+  const records: WrappedKey[] = [];
+  const failures: { seal: string; error: Error }[] = [];
+  for (const seal of seals) {
+    try {
+      records.push(await seal.wrap(rootKey));
+    } catch (error) {
+      failures.push({ seal: seal.name, error: error instanceof Error ? error : new Error(String(error)) });
+    }
+  }
+  if (records.length === 0) throw new SealUnavailable('no seal could wrap the root key');
+  return { records, failures };
+}
