@@ -11,12 +11,20 @@ export interface Reply {
   readonly headers?: Record<string, string>;
   /** The data is a leased credential; the host registers, renews and revokes it. */
   readonly lease?: LeaseGrant;
+  /** Seconds shown as `lease_duration` though there is no lease: when to read again (KV v1). */
+  readonly leaseDuration?: number;
   /** The caller has proved who it is; the host makes the token. */
   readonly login?: IdentityClaim;
   /** A body that is not the API's JSON (CRLs, metrics, OpenAPI). */
   readonly raw?: { readonly contentType: string; readonly body: string | Buffer };
-  /** Where the API's JSON has members at the top level instead of in `data` (sys/health, sys/seal-status). */
-  readonly topLevel?: boolean;
+  /** Where the API's JSON has the data's members at the top: 'only' (sys/health), or 'also' beside `data` (sys/mounts). */
+  readonly topLevel?: 'only' | 'also';
+  /** System mounts only: a token or renewal that is already made. */
+  readonly auth?: AuthReply;
+  /** System mounts only: a renewed or looked-up lease's line at the top. */
+  readonly renewed?: { readonly leaseId: string; readonly ttl: number; readonly renewable: boolean };
+  /** System mounts only: a reply stored earlier, given back whole (unwrapping). */
+  readonly whole?: UnknownRecord;
 }
 
 export interface LeaseGrant {
@@ -41,4 +49,21 @@ export function listReply(keys: readonly string[], keyInfo?: UnknownRecord): Rep
 export function dataReply(data: UnknownRecord | undefined): Reply {
   if (data === undefined) throw new NotFound();
   return { data };
+}
+
+/** The API's `auth` member. */
+export interface AuthReply {
+  readonly client_token: string;
+  readonly accessor: string;
+  readonly policies: readonly string[];
+  readonly token_policies: readonly string[];
+  readonly metadata: Readonly<Record<string, string>> | null;
+  /** Seconds. */
+  readonly lease_duration: number;
+  readonly renewable: boolean;
+  readonly entity_id: string;
+  readonly token_type: 'service' | 'batch';
+  readonly orphan: boolean;
+  readonly mfa_requirement: null;
+  readonly num_uses: number;
 }

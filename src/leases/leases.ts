@@ -214,15 +214,18 @@ export class Leases {
           .catch((error: Error) => void failures.push(error))
           .finally(() => pending.delete(tracked));
         pending.add(tracked);
-        if (pending.size >= OUTSIDE_AT_ONCE) await Promise.race(pending);
       }
-      if (ids.length < JOB_SLICE) deleteJob(session, job);
-      if (ids.length < JOB_SLICE) await Promise.all(pending);
       await persist(session);
-      if (ids.length < JOB_SLICE) return failures;
+      while (pending.size >= OUTSIDE_AT_ONCE) await Promise.race(pending);
+      if (ids.length < JOB_SLICE) break;
       after = ids.at(-1);
       await turn();
     }
+    await Promise.all(pending);
+    const end = this.#options.openSession();
+    deleteJob(end, job);
+    await persist(end);
+    return failures;
   }
 }
 

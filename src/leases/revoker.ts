@@ -55,8 +55,9 @@ export class Revoker {
   /** Ends one lease and waits for it. */
   async end(id: string, options: { force: boolean }): Promise<void> {
     const session = this.#options.openSession();
-    await this.endIn(session, id, options);
+    const ending = this.endIn(session, id, options);
     await persist(session);
+    await ending;
   }
 
   /** Ends a lease within `session` where that is local; else in a session of its own: then a promise. Rejects when it failed (and will be retried). */
@@ -66,16 +67,27 @@ export class Revoker {
     const lease = getLease(session, id);
     if (!lease) return undefined;
     if (lease.of.what === 'token') return this.#endToken(session, lease, lease.of.tokenKey);
-    const mount = this.#options.mountByUuid(lease.of.mountUuid);
-    const kind = mount?.engine?.leases?.[lease.of.kind];
+    const of = lease.of;
+    const mount = this.#options.mountByUuid(of.mountUuid);
+    const kind = mount?.engine?.leases?.[of.kind];
     if (mount && kind && !kind.outside) {
-      kind.revoke(workContext(this.#options.work, session, mount), lease.of.internal);
-      deleteLease(session, lease);
+      this.#endLocal(session, lease, of, () =>
+        kind.revoke(workContext(this.#options.work, session, mount), of.internal),
+      );
       return undefined;
     }
     const work = this.#endOutside(id, mount, options.force).finally(() => this.#underWay.delete(id));
     this.#underWay.set(id, work);
     return work;
+  }
+
+  #endLocal(session: Session, lease: Lease, of: SecretLease, revoke: () => unknown): void {
+    try {
+      revoke();
+      deleteLease(session, lease);
+    } catch (error) {
+      this.#failed(session, lease, of, error instanceof Error ? error : new Error(String(error)), false);
+    }
   }
 
   #endToken(session: Session, lease: Lease, tokenKey: string): Promise<void> | undefined {
@@ -154,13 +166,16 @@ export class Revoker {
       if (++scanned > SCAN_MAX || due.length >= SLICE) break;
       if (!this.#underWay.has(entry.id)) due.push(entry);
     }
+    let ended = 0;
     for (const { id, key } of due) {
       if (!getLease(session, id)) dropDue(session, key);
-      else if (this.#hasRoom(session, id)) this.endIn(session, id, { force: false })?.catch(() => {});
+      else if (!this.#hasRoom(session, id)) continue;
+      else this.endIn(session, id, { force: false })?.catch(() => {});
+      ended++;
     }
     await persist(session);
     await turn();
-    return due.length >= SLICE;
+    return due.length >= SLICE && ended > 0;
   }
 
   #wakeForNext(): void {

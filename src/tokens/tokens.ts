@@ -1,0 +1,257 @@
+/**
+ * Tokens: what proves a request's caller. Owns their making, finding, use counts, renewal times and their tree; which
+ * requests may make one is the token engine's and the auth methods', and what a token may do is policies/'.
+ */
+import { persist, type Session } from '../barrier/session.ts';
+import type { Clock } from '../base/clock.ts';
+import { InvalidRequest } from '../base/errors.ts';
+import type { Random } from '../base/random.ts';
+import { turn } from '../base/turn.ts';
+import { cidrContains, parseCidrList } from '../crypto/cidr.ts';
+import { type HmacSha256, hmacSha256 } from '../crypto/hmac.ts';
+import type { Leases } from '../leases/leases.ts';
+import { deleteLease, getLease } from '../leases/records.ts';
+import { leaseIdOf, type NewToken, type StoredToken, type Token } from './token.ts';
+
+export interface TokensOptions {
+  clock: Clock;
+  random: Random;
+  /** Batch tokens are sealed under the barrier's keys; nothing of them is stored. */
+  opaque: { seal(purpose: string, bytes: Buffer): Buffer; open(purpose: string, bytes: Buffer): Buffer | undefined };
+  leases(): Leases;
+  openSession(): Session;
+  /** Clears what hangs on a token that ended (cubbyhole, wrapped replies). */
+  cleared(session: Session, tokenKey: string): void;
+}
+
+const BY_KEY = 'tokens/key/';
+const BY_ACCESSOR = 'tokens/accessor/';
+const CHILDREN = 'tokens/child/';
+const TREES = 'tokens/ending/';
+const SALT = 'core/token-salt';
+const TREE_SLICE = 128;
+const TOKEN_LENGTH_MAX = 4096;
+
+export class Tokens {
+  readonly #options: TokensOptions;
+  #hmac: HmacSha256 | undefined;
+
+  constructor(options: TokensOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the salt (made at initialisation) and goes on with token trees whose ending was interrupted. */
+  start(session: Session): void {
+    const stored = session.view('').get<{ salt: string }>(SALT);
+    if (!stored) throw new Error('the token salt is missing');
+    this.#hmac = hmacSha256(Buffer.from(stored.salt, 'base64'));
+    for (const key of [...session.view(TREES).keys('')]) void this.#endTree(key);
+  }
+
+  /** Once, at initialisation. */
+  initialize(session: Session): void {
+    session.view('').put(SALT, { salt: this.#options.random.bytes(32).toString('base64') });
+  }
+
+  /** The key a token is stored under. */
+  keyOf(id: string): string {
+    if (!this.#hmac) throw new Error('tokens are not started');
+    return this.#hmac.digest(id).toString('base64url');
+  }
+
+  /** Makes a token; for a service token also its lease. The text is returned once and kept nowhere. */
+  create(session: Session, wanted: NewToken): { id: string; token: Token } {
+    return wanted.type === 'batch' ? this.#createBatch(wanted) : this.#createService(session, wanted);
+  }
+
+  /** The token, if it is good now. Expiry counts here, whatever clean-up has done. */
+  find(session: Session, id: string): Token | undefined {
+    if (id.length === 0 || id.length > TOKEN_LENGTH_MAX) return undefined;
+    if (id.startsWith('hvb.') || id.startsWith('b.')) return this.#findBatch(session, id);
+    return this.byKey(session, this.keyOf(id));
+  }
+
+  byKey(session: Session, key: string): Token | undefined {
+    const stored = session.view(BY_KEY).get<StoredToken>(key);
+    if (!stored || this.#expired(stored)) return undefined;
+    return { ...stored, type: 'service', key };
+  }
+
+  byAccessor(session: Session, accessor: string): Token | undefined {
+    const key = session.view(BY_ACCESSOR).get<string>(accessor);
+    return key === undefined ? undefined : this.byKey(session, key);
+  }
+
+  accessors(session: Session, page?: { after?: string; limit?: number }): string[] {
+    return session.view(BY_ACCESSOR).list('', page);
+  }
+
+  usableFrom(token: Token, address: string): boolean {
+    return token.boundCidrs.length === 0 || cidrContains(parseCidrList(token.boundCidrs), address);
+  }
+
+  /** Takes one use off a use-limited token; the last use leaves it unusable for anybody else. False when none was left. */
+  spend(session: Session, token: Token): boolean {
+    if (token.numUses === 0) return true;
+    const stored = session.view(BY_KEY).get<StoredToken>(token.key);
+    if (!stored || stored.numUses < 1) return false;
+    session.view(BY_KEY).put(token.key, { ...stored, numUses: stored.numUses === 1 ? -1 : stored.numUses - 1 });
+    return true;
+  }
+
+  /** Moves a token's end; `ttl` in seconds from now, already within every limit. */
+  prolong(session: Session, token: Token, ttl: number): void {
+    const stored = session.view(BY_KEY).get<StoredToken>(token.key);
+    if (!stored) throw new InvalidRequest('token not found');
+    const nowMs = this.#options.clock.now();
+    const expiresAtMs = nowMs + ttl * 1000;
+    session.view(BY_KEY).put(token.key, { ...stored, expiresAtMs, renewedAtMs: nowMs });
+    const lease = getLease(session, leaseIdOf(token));
+    if (lease) this.#options.leases().save(session, { ...lease, expiresAtMs, dueAtMs: expiresAtMs, renewedAtMs: nowMs }, lease);
+  }
+
+  /**
+   * Ends a token: it is useless as soon as the session is applied; its children and everything leased to them follow.
+   * A promise when the tree is large: it resolves when all of it has ended; a crash before that is made up for.
+   */
+  revoke(session: Session, key: string): Promise<void> | undefined {
+    this.#remove(session, key);
+    const [firstChild] = session.view(`${CHILDREN}${key}/`).keys('', { limit: 1 });
+    if (firstChild === undefined) return undefined;
+    session.view(TREES).put(key, 1);
+    return new Promise((resolve, reject) => {
+      session.afterApply(() => this.#endTree(key).then(resolve, reject));
+    });
+  }
+
+  /** Ends a token and leaves its children as orphans. */
+  revokeOrphan(session: Session, key: string): void {
+    const children = session.view(`${CHILDREN}${key}/`);
+    for (const child of [...children.keys('')]) {
+      const stored = session.view(BY_KEY).get<StoredToken>(child);
+      if (stored) session.view(BY_KEY).put(child, { ...stored, parent: undefined });
+      children.delete(child);
+    }
+    this.#remove(session, key);
+  }
+
+  /** Removes index entries that point nowhere; returns how many. Runs in slices. */
+  async tidy(): Promise<number> {
+    let removed = 0;
+    let after: string | undefined;
+    for (;;) {
+      const session = this.#options.openSession();
+      const accessors = [...session.view(BY_ACCESSOR).keys('', { after, limit: TREE_SLICE })];
+      for (const accessor of accessors) {
+        const key = session.view(BY_ACCESSOR).get<string>(accessor);
+        if (key !== undefined && session.view(BY_KEY).get(key)) continue;
+        session.view(BY_ACCESSOR).delete(accessor);
+        removed++;
+      }
+      await persist(session);
+      if (accessors.length < TREE_SLICE) return removed;
+      after = accessors.at(-1);
+      await turn();
+    }
+  }
+
+  /** Children first to last, grandchildren included, in slices that commit one by one. */
+  async #endTree(root: string): Promise<void> {
+    for (;;) {
+      const session = this.#options.openSession();
+      let budget = TREE_SLICE;
+      const descend = (key: string): boolean => {
+        const children = session.view(`${CHILDREN}${key}/`);
+        for (const child of [...children.keys('', { limit: budget })]) {
+          if (budget-- <= 0 || !descend(child)) return false;
+          this.#remove(session, child);
+          children.delete(child);
+        }
+        return budget > 0;
+      };
+      const done = descend(root);
+      if (done) session.view(TREES).delete(root);
+      await persist(session);
+      if (done) return;
+      await turn();
+    }
+  }
+
+  #remove(session: Session, key: string): void {
+    const stored = session.view(BY_KEY).get<StoredToken>(key);
+    if (stored) {
+      session.view(BY_KEY).delete(key);
+      session.view(BY_ACCESSOR).delete(stored.accessor);
+      if (stored.parent) session.view(`${CHILDREN}${stored.parent}/`).delete(key);
+      const lease = getLease(session, leaseIdOf({ path: stored.path, key }));
+      if (lease) deleteLease(session, lease);
+    }
+    this.#options.leases().revokeOfToken(session, key);
+    this.#options.cleared(session, key);
+  }
+
+  #createService(session: Session, wanted: NewToken): { id: string; token: Token } {
+    const { clock, random } = this.#options;
+    const id = wanted.id ?? `hvs.${random.base62(24)}`;
+    const key = this.keyOf(id);
+    if (session.view(BY_KEY).get(key)) throw new InvalidRequest('cannot create a token with a duplicate ID');
+    const nowMs = clock.now();
+    const { type, id: _, ...rest } = wanted;
+    const stored: StoredToken = {
+      ...rest,
+      accessor: random.base62(24),
+      createdAtMs: nowMs,
+      renewedAtMs: 0,
+      expiresAtMs: wanted.ttl === 0 ? 0 : nowMs + wanted.ttl * 1000,
+      creationTtl: wanted.ttl,
+    };
+    session.view(BY_KEY).put(key, stored);
+    session.view(BY_ACCESSOR).put(stored.accessor, key);
+    if (stored.parent) session.view(`${CHILDREN}${stored.parent}/`).put(key, 1);
+    const token: Token = { ...stored, type, key };
+    if (stored.expiresAtMs !== 0) {
+      this.#options.leases().save(session, {
+        id: leaseIdOf(token),
+        issuedAtMs: nowMs,
+        expiresAtMs: stored.expiresAtMs,
+        dueAtMs: stored.expiresAtMs,
+        ttl: wanted.ttl,
+        renewable: wanted.renewable,
+        renewedAtMs: 0,
+        of: { what: 'token', tokenKey: key },
+      });
+    }
+    return { id, token };
+  }
+
+  #createBatch(wanted: NewToken): { id: string; token: Token } {
+    const nowMs = this.#options.clock.now();
+    const { type: _type, id: _id, login: _login, ...rest } = wanted;
+    const stored: StoredToken = {
+      ...rest,
+      accessor: '',
+      numUses: 0,
+      renewable: false,
+      createdAtMs: nowMs,
+      renewedAtMs: 0,
+      expiresAtMs: nowMs + wanted.ttl * 1000,
+      creationTtl: wanted.ttl,
+    };
+    const sealed = this.#options.opaque.seal('batch-token', Buffer.from(JSON.stringify(stored)));
+    const id = `hvb.${sealed.toString('base64url')}`;
+    return { id, token: { ...stored, type: 'batch', key: this.keyOf(id) } };
+  }
+
+  #findBatch(session: Session, id: string): Token | undefined {
+    const bytes = this.#options.opaque.open('batch-token', Buffer.from(id.slice(id.indexOf('.') + 1), 'base64url'));
+    if (!bytes) return undefined;
+    const stored = JSON.parse(bytes.toString()) as StoredToken;
+    if (this.#expired(stored)) return undefined;
+    if (stored.parent && !this.byKey(session, stored.parent)) return undefined;
+    return { ...stored, type: 'batch', key: this.keyOf(id) };
+  }
+
+  #expired(stored: StoredToken): boolean {
+    return stored.expiresAtMs !== 0 && stored.expiresAtMs <= this.#options.clock.now();
+  }
+}

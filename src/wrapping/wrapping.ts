@@ -1,0 +1,111 @@
+/**
+ * Response wrapping: a reply is kept under a single-use token and only that token's holder gets it, once. Owns the kept
+ * replies; the tokens are tokens/', and which requests are wrapped the pipeline decides.
+ */
+import type { Session } from '../barrier/session.ts';
+import { rfc3339, type Clock } from '../base/clock.ts';
+import { InvalidRequest } from '../base/errors.ts';
+import type { UnknownRecord } from '../base/json.ts';
+import type { Token } from '../tokens/token.ts';
+import type { Tokens } from '../tokens/tokens.ts';
+
+export interface WrapInfo {
+  readonly token: string;
+  readonly accessor: string;
+  /** Seconds. */
+  readonly ttl: number;
+  readonly creation_time: string;
+  readonly creation_path: string;
+  readonly wrapped_accessor?: string;
+}
+
+interface Wrapped {
+  readonly body: UnknownRecord;
+  readonly createdAtMs: number;
+  readonly ttl: number;
+  readonly path: string;
+}
+
+const KEPT = 'wrapping/';
+const POLICY = 'response-wrapping';
+
+export class Wrapping {
+  readonly #tokens: Tokens;
+  readonly #clock: Clock;
+
+  constructor(parts: { tokens: Tokens; clock: Clock }) {
+    this.#tokens = parts.tokens;
+    this.#clock = parts.clock;
+  }
+
+  /** Keeps `body` (a whole API reply without its request id) for `ttl` seconds under a new token. */
+  wrap(session: Session, reply: { body: UnknownRecord; path: string; ttl: number }): WrapInfo {
+    const { id, token } = this.#tokens.create(session, {
+      type: 'service',
+      parent: undefined,
+      policies: [POLICY],
+      path: reply.path,
+      meta: null,
+      displayName: '',
+      numUses: 1,
+      ttl: reply.ttl,
+      explicitMaxTtl: reply.ttl,
+      period: 0,
+      renewable: false,
+      entityId: '',
+      role: '',
+      boundCidrs: [],
+      wrapped: true,
+    });
+    const createdAtMs = token.createdAtMs;
+    const kept: Wrapped = { body: reply.body, createdAtMs, ttl: reply.ttl, path: reply.path };
+    session.view(KEPT).put(token.key, kept);
+    const auth = reply.body.auth as { accessor?: string } | null | undefined;
+    return {
+      token: id,
+      accessor: token.accessor,
+      ttl: reply.ttl,
+      creation_time: rfc3339(createdAtMs),
+      creation_path: reply.path,
+      ...(auth?.accessor ? { wrapped_accessor: auth.accessor } : {}),
+    };
+  }
+
+  /** What a wrapping token is for, without using it up. */
+  lookup(session: Session, id: string): { creation_path: string; creation_time: string; creation_ttl: number } {
+    const { kept } = this.#find(session, id);
+    return { creation_path: kept.path, creation_time: rfc3339(kept.createdAtMs), creation_ttl: kept.ttl };
+  }
+
+  /** Gives the reply back and uses the token up. Two callers at once: one gets it. */
+  unwrap(session: Session, id: string): UnknownRecord {
+    const { token, kept } = this.#find(session, id);
+    this.#tokens.revoke(session, token.key);
+    return kept.body;
+  }
+
+  /** The same reply under a new token; the old one is used up. */
+  rewrap(session: Session, id: string): WrapInfo {
+    const { token, kept } = this.#find(session, id);
+    this.#tokens.revoke(session, token.key);
+    return this.wrap(session, { body: kept.body, path: kept.path, ttl: kept.ttl });
+  }
+
+  isWrappingToken(token: Token): boolean {
+    return token.wrapped === true;
+  }
+
+  /** The token ended: so does what it kept. */
+  clear(session: Session, tokenKey: string): void {
+    if (session.view(KEPT).get(tokenKey)) session.view(KEPT).delete(tokenKey);
+  }
+
+  #find(session: Session, id: string): { token: Token; kept: Wrapped } {
+    const token = this.#tokens.find(session, id);
+    const kept = token?.wrapped ? session.view(KEPT).get<Wrapped>(token.key) : undefined;
+    // The text is matched on by Vault's clients.
+    if (!token || !kept) throw new InvalidRequest('wrapping token is not valid or does not exist');
+    if (kept.createdAtMs + kept.ttl * 1000 <= this.#clock.now()) throw new InvalidRequest('wrapping token is not valid or does not exist');
+    return { token, kept };
+  }
+}
