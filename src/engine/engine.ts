@@ -24,8 +24,8 @@ export interface EngineType {
   readonly aliases?: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** Mounted by the host only, once, never removed (`sys`, `identity`, `token`, `cubbyhole`). */
   readonly singleton?: boolean;
-  /** Checks mount options before the mount exists; throws `InvalidRequest`. */
-  checkOptions?(options: Readonly<Record<string, string>>): void;
+  /** Checks mount options before the mount exists, or is tuned from `before`; throws `InvalidRequest`. */
+  checkOptions?(options: Readonly<Record<string, string>>, before?: Readonly<Record<string, string>>): void;
   /** Opens one mount. A throw fails this mount alone. */
   open(mount: MountContext): Engine;
 }
@@ -40,6 +40,8 @@ export interface Engine {
   renewLogin?(context: WorkContext, login: LoginRenewal): TokenParameters | Promise<TokenParameters>;
   /** Mount options or key `key` changed under the engine (tune, restore, another node): drop what was derived from it. */
   changed?(key: string | undefined): void;
+  /** A token has ended: what the mount keeps for it alone is to go (cubbyhole). */
+  forgetToken?(context: WorkContext, tokenKey: string): void;
   close?(): void | Promise<void>;
 }
 
@@ -145,6 +147,8 @@ export interface PathSpec<F extends Fields> {
   readonly public?: boolean;
   /** The token's policies must grant `sudo` as well. */
   readonly sudo?: boolean;
+  /** Left out of help and the OpenAPI document: it only explains a mistake. */
+  readonly unlisted?: boolean;
   /** Any body members are data, not unknown parameters (KV v1, cubbyhole). */
   readonly freeForm?: boolean;
   /** Tells `create` from `update`; absent: every write is an update. */

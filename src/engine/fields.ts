@@ -16,6 +16,8 @@ export interface Field<T = unknown> {
   /** Never echoed; forms hide it. */
   readonly secret?: boolean;
   readonly choices?: readonly T[];
+  /** Taken by reads, lists and deletions; where a path is also written, other fields are for its body alone. */
+  readonly query?: boolean;
   /** For a field in the path: which segment texts route here; others fall to `unsupported path`. */
   readonly segment?: RegExp;
   /** Throws an Error whose message completes "error converting input for field …"; never includes the value. */
@@ -45,6 +47,7 @@ export interface FieldOptions<T> {
   deprecated?: boolean;
   secret?: boolean;
   choices?: readonly T[];
+  query?: boolean;
   segment?: RegExp;
 }
 type Sure<T> = FieldOptions<T> & ({ default: T } | { required: true });

@@ -93,7 +93,7 @@ const UNSET: StoredTokenFields = {
 
 /** The stored fields after a write: what the request has over what was there. Throws `InvalidRequest`. */
 export function mergeTokenFields(
-  input: TokenFieldsInput,
+  input: Partial<TokenFieldsInput>,
   before: StoredTokenFields = UNSET,
 ): StoredTokenFields {
   const merged: StoredTokenFields = {
