@@ -9,7 +9,9 @@ export const KEY_FIRST = '\u0001';
 
 /** Throws `InvalidRequest` or `TooLarge` unless `key` can be stored. */
 export function checkKey(key: string): void {
-  if (key === '') throw new InvalidRequest('a storage key must not be empty');
+  if (key === '' || key.endsWith('/')) {
+    throw new InvalidRequest('a storage key must not be empty or end in "/", which names a folder');
+  }
   if (!key.isWellFormed() || key.includes('\0')) {
     throw new InvalidRequest('a storage key must be well-formed text without NUL');
   }

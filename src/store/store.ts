@@ -7,7 +7,7 @@ import type { Revision } from '../log/log.ts';
  */
 export interface Store {
   begin(): Transaction;
-  /** The newest revision handed out by `apply`. */
+  /** The newest revision handed out by `apply`: the log's revision that will hold, or holds, those writes. */
   readonly revision: Revision;
   /** Resolves when everything up to `revision` is durable; rejects with `Unavailable` if that failed. Resolves at once (undefined) when it already is. */
   durable(revision: Revision): Promise<void> | undefined;
@@ -16,18 +16,30 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/**
+ * Keys are well-formed text without NUL, not empty, not ending in '/'; others are refused with `InvalidRequest`, longer
+ * ones than `KEY_BYTES_MAX` and longer values than `VALUE_BYTES_MAX` with `TooLarge`. Reading such a key finds nothing.
+ */
 export interface Transaction {
+  /** The stored bytes; read-only, since a pending value is shared. */
   get(key: string): Uint8Array | undefined;
+  /** `value` belongs to the store from here on. */
   put(key: string, value: Uint8Array): void;
   delete(key: string): void;
   /** Names directly under `prefix` ('' or ending in '/'), sorted bytewise; a folder once, with its trailing '/'. `after` is exclusive. */
   list(prefix: string, page?: Page): string[];
-  /** Full keys under `prefix`, sorted; reads lazily. */
+  /**
+   * Full keys under `prefix`, sorted; `after` is a full key, exclusive. Reads lazily and may be iterated across turns of
+   * the event loop: what comes or goes meanwhile is seen or not, everything else exactly once.
+   */
   keys(prefix: string, page?: Page): Iterable<string>;
   /** The newest revision this transaction's reads and writes depend on: wait for it before replying. */
   readonly dependsOn: Revision;
   readonly dirty: boolean;
-  /** Makes the writes visible; returns the revision to wait for (`dependsOn`). The transaction can go on: it starts empty. */
+  /**
+   * Makes the writes visible; returns the revision to wait for (`dependsOn`). The transaction can go on: it starts empty.
+   * Throws `Unavailable` once a commit failed or the store was closed.
+   */
   apply(): Revision;
   /** Forgets the writes since the last `apply`. */
   discard(): void;
