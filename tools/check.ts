@@ -7,16 +7,19 @@ interface Check {
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
+  /** Whether `npm test` has it among its tests. */
+  readonly isTest?: true;
 }
 
-const CHECKS: readonly Check[] = [
+export const CHECKS: readonly Check[] = [
   { name: 'types', program: 'node_modules/typescript/bin/tsc', args: ['-p', '.'] },
   { name: 'lint', program: 'node_modules/@biomejs/biome/bin/biome', args: ['check', '--error-on-warnings'] },
+  { name: 'tidy', program: 'tools/tidy.ts', args: [], isTest: true },
 ];
 
-/** Runs every check, its output going to the terminal; returns the names of those that failed. */
-export function runChecks(): string[] {
-  return CHECKS.filter((check) => !passes(check)).map((check) => check.name);
+/** Runs all of `checks`, their output going to the terminal; returns the names of those that failed. */
+export function runChecks(checks: readonly Check[] = CHECKS): string[] {
+  return checks.filter((check) => !passes(check)).map((check) => check.name);
 }
 
 function passes({ name, program, args }: Check): boolean {
