@@ -137,7 +137,7 @@ export interface OperationSpec<F extends Fields> {
 export type OperationName = 'read' | 'write' | 'patch' | 'delete' | 'list' | 'scan';
 
 export interface PathSpec<F extends Fields> {
-  /** `creds/{name}`; a last `{path...}` takes the rest. LIST matches with or without its trailing slash. */
+  /** `creds/{name}`; a `{path+}` takes one or more segments, a last `{path...}` the rest. LIST matches with or without its trailing slash. */
   readonly pattern: string;
   readonly summary: string;
   readonly description?: string;

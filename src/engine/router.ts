@@ -11,8 +11,12 @@ interface Compiled {
   readonly segments: readonly Segment[];
   /** Name of a last `{name...}`. */
   readonly rest: string | undefined;
+  /** Where a `{name+}` stands, -1 without one. */
+  readonly manyAt: number;
 }
-type Segment = { readonly literal: string } | { readonly name: string; readonly accepts: RegExp | undefined };
+type Segment =
+  | { readonly literal: string }
+  | { readonly name: string; readonly accepts: RegExp | undefined; readonly many: boolean };
 
 /** Finds the path of a table for a request path relative to the mount. Literal segments beat placeholders, placeholders beat `{rest...}`. */
 export class PathTable {
@@ -50,14 +54,15 @@ function compile(path: EnginePath): Compiled {
   const last = /^\{(\w+)\.\.\.\}$/.exec(parts.at(-1) ?? '');
   if (last) parts.pop();
   const segments = parts.map((part): Segment => {
-    const placeholder = /^\{(\w+)\}$/.exec(part);
+    const placeholder = /^\{(\w+)(\+?)\}$/.exec(part);
     if (!placeholder) return { literal: part };
     const name = placeholder[1]!;
     const field = path.fields[name];
     if (!field) throw new Error(`path ${path.pattern} has no field ${name}`);
-    return { name, accepts: field.segment };
+    return { name, accepts: field.segment, many: placeholder[2] === '+' };
   });
-  return { path, segments, rest: last?.[1] };
+  const manyAt = segments.findIndex((segment) => 'many' in segment && segment.many);
+  return { path, segments, rest: last?.[1], manyAt };
 }
 
 function bySpecificity(a: Compiled, b: Compiled): number {
@@ -73,12 +78,13 @@ function capture(
 ): Record<string, string> | undefined {
   const count = candidate.segments.length;
   const empty = segments.length === 1 && segments[0] === '';
-  const given = empty ? 0 : segments.length;
+  const folded = candidate.manyAt < 0 ? segments : fold(segments, candidate.manyAt, count);
+  const given = empty ? 0 : folded.length;
   if (candidate.rest === undefined ? given !== count : given < count) return undefined;
   const captures: Record<string, string> = {};
   for (let i = 0; i < count; i++) {
     const want = candidate.segments[i]!;
-    const got = segments[i]!;
+    const got = folded[i]!;
     if ('literal' in want) {
       if (want.literal !== got) return undefined;
     } else {
@@ -91,4 +97,11 @@ function capture(
     captures[candidate.rest] = trailing && rest !== '' ? `${rest}/` : rest;
   }
   return captures;
+}
+
+/** Joins what a `{name+}` at `at` takes, so that as many segments are left as the pattern has. */
+function fold(segments: readonly string[], at: number, count: number): readonly string[] {
+  const taken = segments.length - count + 1;
+  if (taken <= 1) return segments;
+  return [...segments.slice(0, at), segments.slice(at, at + taken).join('/'), ...segments.slice(at + taken)];
 }

@@ -1,0 +1,32 @@
+import type { Session } from '../barrier/session.ts';
+import type { RequestContext, EnginePath, OperationName, OperationSpec, PathSpec } from '../engine/engine.ts';
+import type { Fields, Input } from '../engine/fields.ts';
+import type { Reply } from '../engine/reply.ts';
+import type { Token } from '../tokens/token.ts';
+
+/** What the host's own mounts (`sys`, `token`) are handed beyond an engine's context. No other engine gets it. */
+export interface SystemContext extends RequestContext {
+  readonly session: Session;
+  readonly token: Token | undefined;
+  /** The token's text as sent. */
+  readonly tokenText: string;
+  /** The caller's token also has `sudo` at this very path. */
+  hasSudo(): boolean;
+  readonly bytes: Buffer | undefined;
+  readonly unauthenticatedMetrics: boolean;
+}
+
+export interface SystemOperation<F extends Fields> extends Omit<OperationSpec<F>, 'handler'> {
+  handler(context: SystemContext, input: Input<F>): Reply | undefined | Promise<Reply | undefined>;
+}
+
+export interface SystemPathSpec<F extends Fields> extends Omit<PathSpec<F>, 'operations' | 'exists'> {
+  readonly operations: Readonly<Partial<Record<OperationName, SystemOperation<F>>>>;
+  exists?(context: SystemContext, input: Input<F>): boolean;
+}
+
+/** Declares a path of a host's mount. The pipeline gives those mounts, and only those, a `SystemContext`. */
+export function systemPath<F extends Fields>(spec: SystemPathSpec<F>): EnginePath {
+  return spec as unknown as EnginePath;
+}
+

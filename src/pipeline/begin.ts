@@ -1,0 +1,67 @@
+import { rfc3339 } from '../base/clock.ts';
+import { InvalidRequest } from '../base/errors.ts';
+import { parseDuration } from '../engine/duration.ts';
+import { requestData } from '../engine/dispatch.ts';
+import type { Operation } from '../engine/engine.ts';
+import type { Domains, Exchange, PipelineParts } from './exchange.ts';
+import type { WireRequest } from './wire.ts';
+
+const OPERATION_OF: Readonly<Record<WireRequest['method'], Operation>> = {
+  GET: 'read',
+  POST: 'update',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+  LIST: 'list',
+  SCAN: 'scan',
+};
+
+/** Opens the exchange for a request: its id, its operation, its session. */
+export function beginExchange(parts: PipelineParts, domains: Domains, wire: WireRequest): Exchange {
+  const id = parts.requestId();
+  const operation = wire.query.help !== undefined && wire.method === 'GET' ? 'help' : OPERATION_OF[wire.method];
+  const folder = operation === 'list' || operation === 'scan';
+  const path = folder && !wire.path.endsWith('/') ? `${wire.path}/` : wire.path;
+  parts.inFlight.set(id, {
+    start_time: rfc3339(parts.clock.now()),
+    client_remote_address: `${wire.remote.address}:${wire.remote.port}`,
+    request_path: `/v1/${wire.path}`,
+    request_method: wire.method,
+    client_id: '',
+  });
+  return {
+    parts,
+    domains,
+    session: domains.openSession(),
+    wire,
+    id,
+    data: requestData(operation, wire),
+    operation,
+    path,
+    wrapTtl: wrapTtl(wire),
+    tokenText: tokenText(wire),
+    warnings: [],
+    requestAudited: false,
+  };
+}
+
+/** `X-Vault-Token`, or `Authorization: Bearer` as Vault's documentation allows. */
+export function tokenText(wire: WireRequest): string {
+  const header = wire.headers['x-vault-token'];
+  if (typeof header === 'string' && header !== '') return header.trim();
+  const authorization = wire.headers.authorization;
+  return typeof authorization === 'string' && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : '';
+}
+
+function wrapTtl(wire: WireRequest): number {
+  const header = wire.headers['x-vault-wrap-ttl'];
+  if (typeof header !== 'string' || header === '') return 0;
+  let seconds: number;
+  try {
+    seconds = parseDuration(header);
+  } catch {
+    throw new InvalidRequest('error parsing X-Vault-Wrap-TTL header');
+  }
+  if (seconds < 0) throw new InvalidRequest('requested wrap ttl cannot be negative');
+  return seconds;
+}

@@ -1,0 +1,63 @@
+import type { Caller, Operation } from '../engine/engine.ts';
+import type { OpenMount } from '../mounts/mounts.ts';
+import type { SystemContext } from '../mounts/system-context.ts';
+import { workContext } from '../mounts/work.ts';
+import type { Exchange } from './exchange.ts';
+import { allowedAt } from './policy.ts';
+
+/** What a handler is handed. The host's own mounts get the session and the token as well; nobody else does. */
+export function requestContext(exchange: Exchange, mount: OpenMount): SystemContext {
+  const { domains, session, wire } = exchange;
+  const context = {
+    ...workContext(domains.work, session, mount),
+    request: {
+      id: exchange.id,
+      path: exchange.found?.requestPath ?? '',
+      operation: exchange.operation,
+      data: exchange.data,
+      remoteAddress: wire.remote.address,
+      headers: passedHeaders(exchange, mount),
+      wrapTtl: exchange.wrapTtl,
+    },
+    caller: callerOf(exchange),
+    warn: (message: string) => void exchange.warnings.push(message),
+    allowed: (operation: Operation, relative: string) => allowedAt(exchange, operation, relative),
+  };
+  if (mount.entry.class !== 'system') return context as SystemContext;
+  return {
+    ...context,
+    session,
+    token: exchange.token,
+    tokenText: exchange.tokenText,
+    hasSudo: () =>
+      exchange.acl?.check({ path: exchange.path, operation: exchange.operation, sudoRequired: true, data: exchange.data }).allowed ?? false,
+    bytes: wire.bytes,
+    unauthenticatedMetrics: wire.listener.unauthenticatedMetrics,
+  };
+}
+
+function callerOf({ token }: Exchange): Caller | undefined {
+  if (!token) return undefined;
+  return {
+    accessor: token.accessor,
+    displayName: token.displayName,
+    entityId: token.entityId,
+    policies: token.policies,
+    metadata: token.meta ?? {},
+    tokenKey: token.key,
+    tokenType: token.type,
+  };
+}
+
+const NONE = Object.freeze({});
+
+function passedHeaders(exchange: Exchange, mount: OpenMount): Readonly<Record<string, string>> {
+  const names = mount.entry.config.passthrough_request_headers;
+  if (!names || names.length === 0) return NONE;
+  const passed: Record<string, string> = {};
+  for (const name of names.map((wanted) => wanted.toLowerCase())) {
+    const value = exchange.wire.headers[name];
+    if (value !== undefined && name !== 'x-vault-token' && name !== 'authorization') passed[name] = String(value);
+  }
+  return passed;
+}

@@ -1,0 +1,43 @@
+import { InvalidCredentials } from '../base/errors.ts';
+import { isPromise } from '../base/promise.ts';
+import { runOperation } from '../engine/dispatch.ts';
+import { pathHelp } from '../engine/help.ts';
+import type { Reply } from '../engine/reply.ts';
+import type { Exchange } from './exchange.ts';
+
+/** The one thing that is the engine's. A login's name is checked against lockout before, and counted after. */
+export function runEngine(exchange: Exchange): void | Promise<void> {
+  const { found, context, mount } = exchange;
+  if (!found || !context || !mount) throw new Error('an exchange reached its engine without a mount');
+  if (exchange.operation === 'help') {
+    exchange.reply = pathHelp(mount, found.requestPath);
+    return;
+  }
+  const name = found.input && found.path?.loginName?.(context, found.input);
+  if (name !== undefined) exchange.domains.lockouts.check(mount, name);
+  try {
+    const reply = runOperation(found, context);
+    if (!isPromise(reply)) return took(exchange, reply, name);
+    return reply.then(
+      (late) => took(exchange, late, name),
+      (error) => failed(exchange, error, name),
+    );
+  } catch (error) {
+    failed(exchange, error, name);
+  }
+}
+
+/** A use-limited token whose last use this was ends with the request, whatever came of it. */
+export function endSpentToken({ token, domains, session }: Exchange): void {
+  if (token?.numUses === 1 && domains.tokens.byKey(session, token.key)) void domains.tokens.revoke(session, token.key);
+}
+
+function took(exchange: Exchange, reply: Reply | undefined, name: string | undefined): void {
+  if (name !== undefined && reply?.login) exchange.domains.lockouts.succeeded(exchange.mount!, name);
+  exchange.reply = reply;
+}
+
+function failed(exchange: Exchange, error: unknown, name: string | undefined): never {
+  if (name !== undefined && error instanceof InvalidCredentials) exchange.domains.lockouts.failed(exchange.mount!, name);
+  throw error;
+}

@@ -1,0 +1,90 @@
+import type { Session } from '../barrier/session.ts';
+import type { Clock } from '../base/clock.ts';
+import type { UnknownRecord } from '../base/json.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Audit } from '../audit/broker.ts';
+import type { ParsedOperation } from '../engine/dispatch.ts';
+import type { Operation } from '../engine/engine.ts';
+import type { AuthReply, Reply } from '../engine/reply.ts';
+import type { PathTable } from '../engine/router.ts';
+import type { Leases } from '../leases/leases.ts';
+import type { Lockouts } from '../lockouts/lockouts.ts';
+import type { Mounts, OpenMount } from '../mounts/mounts.ts';
+import type { SystemContext } from '../mounts/system-context.ts';
+import type { WorkParts } from '../mounts/work.ts';
+import type { Acl, AclDecision } from '../policies/acl.ts';
+import type { Policies } from '../policies/store.ts';
+import type { Token } from '../tokens/token.ts';
+import type { Tokens } from '../tokens/tokens.ts';
+import type { WrapInfo, Wrapping } from '../wrapping/wrapping.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { WireRequest } from './wire.ts';
+
+/** Everything that exists only while the server is unsealed. */
+export interface Domains {
+  openSession(): Session;
+  readonly mounts: Mounts;
+  readonly tokens: Tokens;
+  readonly leases: Leases;
+  readonly policies: Policies;
+  readonly wrapping: Wrapping;
+  readonly lockouts: Lockouts;
+  readonly audit: Audit;
+  readonly work: WorkParts;
+}
+
+export interface PipelineParts {
+  /** Undefined while sealed. */
+  domains(): Domains | undefined;
+  /** Paths under `sys/` that answer without a token, also while sealed: health, seal status, unsealing. */
+  readonly statusPaths: PathTable;
+  /** What a sealed server says: not initialised, or sealed. */
+  sealedError(): Error;
+  readonly inFlight: Map<string, InFlight>;
+  readonly clock: Clock;
+  readonly requestId: () => string;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** As `sys/in-flight-req` shows it. */
+export interface InFlight {
+  readonly start_time: string;
+  readonly client_remote_address: string;
+  readonly request_path: string;
+  readonly request_method: string;
+  readonly client_id: string;
+}
+
+/** One request on its way through the steps; each step fills in what it finds out. */
+export interface Exchange {
+  readonly parts: PipelineParts;
+  readonly domains: Domains;
+  readonly session: Session;
+  readonly wire: WireRequest;
+  readonly id: string;
+  readonly data: UnknownRecord;
+  operation: Operation;
+  /** Full path without `v1/`; LIST and SCAN with their trailing slash. */
+  readonly path: string;
+  /** Seconds; 0: the reply is not to be wrapped. */
+  readonly wrapTtl: number;
+  mount?: OpenMount;
+  found?: ParsedOperation;
+  tokenText: string;
+  token?: Token;
+  acl?: Acl;
+  decision?: AclDecision;
+  context?: SystemContext;
+  readonly warnings: string[];
+  reply?: Reply | undefined;
+  auth?: AuthReply;
+  lease?: { readonly id: string; readonly ttl: number; readonly renewable: boolean };
+  wrapInfo?: WrapInfo;
+  /** The reply's JSON before wrapping; what the audit log shows. */
+  body?: UnknownRecord;
+  requestAudited: boolean;
+}
+
+export type Step = (exchange: Exchange) => void | Promise<void>;
+

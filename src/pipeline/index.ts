@@ -1,0 +1,98 @@
+/**
+ * What happens to every request, as one ordered list. Each step is a file that does one thing to the exchange; an engine
+ * runs inside one of them and can neither skip nor repeat the others.
+ */
+import { CofferError } from '../base/errors.ts';
+import { isPromise } from '../base/promise.ts';
+import { answer } from './answer.ts';
+import { auditReply, auditRequest } from './audit.ts';
+import { awaitCommit } from './commit.ts';
+import { endSpentToken, runEngine } from './engine.ts';
+import { beginExchange } from './begin.ts';
+import type { Exchange, PipelineParts, Step } from './exchange.ts';
+import { issueToken } from './issue-token.ts';
+import { registerLease } from './lease.ts';
+import { matchMount } from './mount.ts';
+import { checkPolicy } from './policy.ts';
+import { serveStatus } from './status.ts';
+import { identifyToken } from './token.ts';
+import type { Handle, WireReply } from './wire.ts';
+import { wrapReply } from './wrap.ts';
+
+/**
+ * The order matters: who it is before what it may, the audit of the request before an engine touches anything outside,
+ * the audit of the reply and the commit before anybody is told.
+ */
+const STEPS: readonly Step[] = [
+  matchMount,
+  identifyToken,
+  checkPolicy,
+  auditRequest,
+  runEngine,
+  issueToken,
+  registerLease,
+  endSpentToken,
+  wrapReply,
+  auditReply,
+  awaitCommit,
+];
+
+export function createPipeline(parts: PipelineParts): Handle {
+  return (wire) => {
+    const status = serveStatus(parts, wire);
+    if (status) return status;
+    const domains = parts.domains();
+    if (!domains) throw parts.sealedError();
+    const exchange = beginExchange(parts, domains, wire);
+    const startedMs = parts.clock.monotonic();
+    const ended = () => {
+      parts.inFlight.delete(exchange.id);
+      parts.metrics.timing('vault_core_handle_request', parts.clock.monotonic() - startedMs);
+    };
+    return settle(exchange, ended);
+  };
+}
+
+/** Walks the steps; only steps that wait make the request asynchronous. */
+function settle(exchange: Exchange, ended: () => void): WireReply | Promise<WireReply> {
+  let walking: void | Promise<void>;
+  try {
+    walking = walk(exchange, 0);
+  } catch (error) {
+    walking = refuse(exchange, error);
+  }
+  if (!isPromise(walking)) {
+    ended();
+    return answer(exchange);
+  }
+  return walking
+    .catch((error) => refuse(exchange, error))
+    .then(() => answer(exchange))
+    .finally(ended);
+}
+
+function walk(exchange: Exchange, from: number): void | Promise<void> {
+  for (let i = from; i < STEPS.length; i++) {
+    const waiting = STEPS[i]!(exchange);
+    if (isPromise(waiting)) return waiting.then(() => walk(exchange, i + 1));
+  }
+}
+
+/** A failed request changes nothing, but it is in the audit log, and a token's last use is spent all the same. */
+async function refuse(exchange: Exchange, error: unknown): Promise<never> {
+  const { session, parts } = exchange;
+  session.discard();
+  if (!(error instanceof CofferError)) {
+    parts.log.error('a request failed unexpectedly', { request: exchange.id, path: exchange.path, error: describe(error) });
+  }
+  parts.metrics.count('vault_core_request_errors');
+  endSpentToken(exchange);
+  session.apply();
+  await Promise.all([auditReply(exchange, error), session.settled()]);
+  throw error;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+

@@ -1,0 +1,42 @@
+import { PermissionDenied } from '../base/errors.ts';
+import { createOrUpdate } from '../engine/dispatch.ts';
+import type { Operation } from '../engine/engine.ts';
+import { requestContext } from './context.ts';
+import type { Exchange } from './exchange.ts';
+import { missingRoute } from './mount.ts';
+
+/** Whether the token's policies allow this. What is not allowed is refused before anything is said about the path. */
+export function checkPolicy(exchange: Exchange): void {
+  const { found, token } = exchange;
+  if (exchange.mount && found) {
+    exchange.context = requestContext(exchange, exchange.mount);
+    tellCreateFromUpdate(exchange);
+  }
+  if (found?.path?.public) return;
+  if (!token) throw new PermissionDenied();
+  exchange.acl = exchange.domains.policies.aclFor(exchange.session, token.policies);
+  exchange.decision = exchange.acl.check({
+    path: exchange.path,
+    operation: exchange.operation,
+    data: exchange.data,
+    wrapTtlSeconds: exchange.wrapTtl,
+    sudoRequired: found?.path?.sudo ?? false,
+  });
+  if (!exchange.decision.allowed) throw new PermissionDenied();
+  if (!exchange.mount || !found || exchange.mount.failure) throw missingRoute(exchange);
+}
+
+/** A path that cannot tell gets `update`. */
+function tellCreateFromUpdate(exchange: Exchange): void {
+  if (exchange.operation !== 'update' || !exchange.found || !exchange.context) return;
+  // Looking whether something is there must not tell anything to who has no token at all.
+  if (!exchange.token && !exchange.found.path?.public) return;
+  exchange.operation = createOrUpdate(exchange.found, exchange.context);
+}
+
+/** May the caller do this at another path of the same mount? */
+export function allowedAt(exchange: Exchange, operation: Operation, relative: string): boolean {
+  const prefix = exchange.mount?.info.path ?? '';
+  return exchange.acl?.check({ path: `${prefix}${relative}`, operation }).allowed ?? false;
+}
+

@@ -1,0 +1,64 @@
+import type { Audit } from '../audit/broker.ts';
+import type { Session } from '../barrier/session.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger, LogLevels } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { Leases } from '../leases/leases.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Lockouts } from '../lockouts/lockouts.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Mounts } from '../mounts/mounts.ts';
+import type { WorkParts } from '../mounts/work.ts';
+import type { Policies } from '../policies/store.ts';
+import type { Tokens } from '../tokens/tokens.ts';
+import type { Wrapping } from '../wrapping/wrapping.ts';
+
+/** What the composition root hands to the host's own mounts. The getters throw `Sealed` while there is nothing behind them. */
+export interface SystemParts {
+  readonly lifecycle: Lifecycle;
+  readonly mounts: Mounts;
+  readonly tokens: Tokens;
+  readonly leases: Leases;
+  readonly policies: Policies;
+  readonly wrapping: Wrapping;
+  readonly lockouts: Lockouts;
+  readonly audit: Audit;
+  readonly work: WorkParts;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly logLevels: LogLevels;
+  readonly server: ServerFacts;
+  openSession(): Session;
+}
+
+/** What the process knows of itself. */
+export interface ServerFacts {
+  readonly version: string;
+  readonly buildDate: string;
+  readonly startedAtMs: number;
+  readonly limits: { readonly defaultLeaseTtl: number; readonly maxLeaseTtl: number };
+  /** The configuration without secrets, as `sys/config/state/sanitized` shows it. */
+  readonly sanitizedConfig: Record<string, unknown>;
+  readonly apiAddress: string;
+  readonly clusterAddress: string;
+  readonly introspectionEndpoint: boolean;
+  readonly rawStorageEndpoint: boolean;
+  /** `sys/in-flight-req`, by request id. */
+  readonly inFlight: ReadonlyMap<string, unknown>;
+  /** Reads configuration, certificates and log files again; by subsystem or all. Throws `InvalidRequest` for an unknown one. */
+  reload(subsystem: string): Promise<void>;
+  /** Live CORS and header settings; http/ reads them on every request. */
+  readonly cors: CorsSettings;
+  readonly uiHeaders: Map<string, readonly string[]>;
+  /** Listens to the server log at a level; the returned function stops. */
+  monitorLog(level: string, listener: (line: string) => void): () => void;
+}
+
+export interface CorsSettings {
+  enabled: boolean;
+  allowedOrigins: readonly string[];
+  allowedHeaders: readonly string[];
+  allowCredentials: boolean;
+}
