@@ -80,6 +80,10 @@ export const boolean = maker<boolean>('boolean', toBoolean);
 export const duration = maker<number>('duration', (value) => parseDuration(value));
 /** A list of texts; accepts an array or comma-separated text. Items are trimmed, empty ones dropped. */
 export const list = maker<string[]>('list', toList);
+/** A list of whole numbers; accepts an array or comma-separated text. */
+export const integers = maker<number[]>('list', (value) =>
+  typeof value === 'number' ? [toInteger(value)] : toList(value).map(toInteger),
+);
 /** A map of texts; accepts an object, `["k=v"]`, or `k=v,k2=v2`. */
 export const pairs = maker<Record<string, string>>('pairs', toPairs);
 /** A JSON object, kept as it is; accepts its JSON text too. */

@@ -1,0 +1,6 @@
+import type { EngineType } from '../engine/engine.ts';
+import { cubbyhole } from './cubbyhole/engine.ts';
+import { kv } from './kv/engine.ts';
+
+/** The secrets engines that can be mounted. */
+export const secretsEngines: readonly EngineType[] = [cubbyhole, kv];
