@@ -33,7 +33,8 @@ function untidy(files: Record<string, string>, exceptions: readonly Exception[] 
 }
 
 test('this project is tidy', () => {
-  assert.deepEqual(findUntidy(readProject(projectRoot)).map(formatFinding), []);
+  const found = findUntidy(readProject(projectRoot)).map(formatFinding);
+  assert.equal(found.length, 0, `\n${found.join('\n')}`);
 });
 
 test('a small tidy project gives no finding', () => {
