@@ -1,0 +1,148 @@
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { AuditDevice } from './device.ts';
+
+export interface DeviceQueueOptions {
+  readonly open: () => Promise<AuditDevice>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** How long entries may wait until they count as not recorded; the write itself goes on. */
+const WAIT_MS_MAX = 10_000;
+/** Characters that may wait behind a slow device. */
+const WAITING_LENGTH_MAX = 32 * 1024 * 1024;
+const CLOSE_WAIT_MS = 2000;
+const OPEN_AGAIN_MS = 1000;
+/** A device that fails is reported at once, then once in this time. */
+const REPORT_AGAIN_MS = 30_000;
+
+interface Chunk {
+  readonly lines: readonly string[];
+  readonly length: number;
+  settle(error?: Error): void;
+}
+
+/**
+ * One device's waiting entries: one write at a time, everything that waits goes out with the next. Whatever the device
+ * does, a caller hears within `WAIT_MS_MAX`; while a write hangs beyond that, new entries are turned away at once, and
+ * memory stays bounded. A device that could not be opened is tried again with later entries.
+ */
+export class DeviceQueue {
+  readonly #options: DeviceQueueOptions;
+  #device: AuditDevice | undefined;
+  #waiting: Chunk[] = [];
+  #waitingLength = 0;
+  #working: Promise<void> | undefined;
+  #stuck = false;
+  #closed = false;
+  #openAgainAtMs = 0;
+  #reportAgainAtMs = 0;
+  #lost = 0;
+
+  constructor(options: DeviceQueueOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the lines are written; rejects when they are not, or nobody knows in time. */
+  write(lines: readonly string[]): Promise<void> {
+    let length = 0;
+    for (const line of lines) length += line.length;
+    const refusal = this.#refusal(length);
+    if (refusal) return Promise.reject(this.#reported(refusal, lines.length));
+    return new Promise((resolve, reject) => {
+      const chunk: Chunk = { lines, length, settle: (error) => (error ? reject(error) : resolve()) };
+      const cancel = this.#options.clock.after(WAIT_MS_MAX, () => this.#late(chunk));
+      const { settle } = chunk;
+      chunk.settle = (error) => {
+        cancel();
+        settle(error);
+      };
+      this.#waiting.push(chunk);
+      this.#waitingLength += length;
+      this.#working ??= this.#work();
+    });
+  }
+
+  /** Opens the device if it is not open. Rejects with what is wrong with it. */
+  async ready(): Promise<void> {
+    this.#device ??= await this.#options.open();
+  }
+
+  async reload(): Promise<void> {
+    await this.#device?.reload?.();
+  }
+
+  /** Lets what waits go out, within bounds, and closes the device. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (!this.#stuck) await this.#within(CLOSE_WAIT_MS, this.#working);
+    await this.#within(CLOSE_WAIT_MS, this.#device?.close());
+    this.#device = undefined;
+  }
+
+  #within(ms: number, work: Promise<void> | undefined): Promise<void> {
+    if (!work) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const cancel = this.#options.clock.after(ms, resolve);
+      work.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  #refusal(length: number): Error | undefined {
+    if (this.#closed) return new Error('the audit device was disabled');
+    if (this.#stuck) return new Error('the audit device does not respond');
+    if (this.#waitingLength + length > WAITING_LENGTH_MAX)
+      return new Error('too many entries wait for the audit device');
+    return undefined;
+  }
+
+  async #work(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const chunks = this.#waiting;
+      this.#waiting = [];
+      const error = await this.#attempt(chunks);
+      this.#stuck = false;
+      for (const chunk of chunks) {
+        this.#waitingLength -= chunk.length;
+        chunk.settle(error && this.#reported(error, chunk.lines.length));
+      }
+    }
+    this.#working = undefined;
+  }
+
+  async #attempt(chunks: readonly Chunk[]): Promise<Error | undefined> {
+    const { clock, open } = this.#options;
+    try {
+      if (!this.#device) {
+        if (clock.monotonic() < this.#openAgainAtMs) return new Error('the audit device could not be opened');
+        this.#openAgainAtMs = clock.monotonic() + OPEN_AGAIN_MS;
+        this.#device = await open();
+      }
+      await this.#device.write(chunks.length === 1 ? chunks[0]!.lines : chunks.flatMap(({ lines }) => lines));
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  #late(chunk: Chunk): void {
+    const place = this.#waiting.indexOf(chunk);
+    if (place >= 0) {
+      this.#waiting.splice(place, 1);
+      this.#waitingLength -= chunk.length;
+    } else this.#stuck = true;
+    chunk.settle(this.#reported(new Error('the audit device does not respond'), chunk.lines.length));
+  }
+
+  #reported(error: Error, lines: number): Error {
+    const { clock, log } = this.#options;
+    this.#lost += lines;
+    if (clock.monotonic() >= this.#reportAgainAtMs) {
+      this.#reportAgainAtMs = clock.monotonic() + REPORT_AGAIN_MS;
+      log.error('audit entries were not written to this device', { entries: this.#lost, error });
+      this.#lost = 0;
+    }
+    return error;
+  }
+}
