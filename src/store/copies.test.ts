@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { logConformance } from '../log/conformance.ts';
+import type { DurableCopy } from '../log/copy.ts';
+import { openLocalLog } from '../log/local.ts';
+import type { Log } from '../log/log.ts';
+import { openLmdbCopy } from './lmdb.ts';
+import { MemoryDisk, openMemoryCopy } from './memory.ts';
+import { temporaryDirectory } from './testing.ts';
+
+/** Where copies can be opened again and again. */
+interface Place {
+  open(): DurableCopy;
+  remove(): void;
+}
+
+const PLACES: Record<string, () => Place> = {
+  memory() {
+    const disk = new MemoryDisk();
+    return { open: () => openMemoryCopy({ disk }), remove: () => {} };
+  },
+  LMDB() {
+    const directory = temporaryDirectory();
+    return { open: () => openLmdbCopy({ path: directory.path }), remove: directory.remove };
+  },
+};
+
+for (const [name, makePlace] of Object.entries(PLACES)) {
+  logConformance(`the local log over ${name}`, async () => {
+    const place = makePlace();
+    const copies: DurableCopy[] = [];
+    const open = async (): Promise<Log> => {
+      const copy = place.open();
+      copies.push(copy);
+      return openLocalLog({ copy });
+    };
+    return {
+      open,
+      shared: false,
+      async compact(log) {
+        await log.close();
+        return open();
+      },
+      async dispose() {
+        for (const copy of copies) await copy.close();
+        place.remove();
+      },
+    };
+  });
+
+  describe(`the copy in ${name}`, () => {
+    let place: Place;
+    let copy: DurableCopy;
+    beforeEach(() => {
+      place = makePlace();
+      copy = place.open();
+    });
+    afterEach(async () => {
+      await copy.close();
+      place.remove();
+    });
+    const all = (start = '\u0001', end?: string, limit = 1000) => copy.keys({ start, end, limit });
+
+    it('orders keys by their bytes', async () => {
+      const keys = [
+        'b',
+        'a',
+        'a/b',
+        'a0',
+        'a.b',
+        'A',
+        'é',
+        '\uffff',
+        '\u{10000}',
+        'z'.repeat(1900),
+        '\ue000',
+      ];
+      await copy.apply(
+        keys.map((key) => ({ key, value: Buffer.from(key) })),
+        1,
+      );
+      const sorted = keys.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+      assert.deepEqual(all(), sorted);
+      for (const key of keys) assert.equal(Buffer.from(copy.get(key)!).toString(), key);
+      assert.deepEqual(all('a/', 'b'), ['a/b', 'a0']);
+      assert.deepEqual(all('a', undefined, 2), ['a', 'a.b']);
+      assert.deepEqual(all('a\0', 'a0'), ['a.b', 'a/b']);
+    });
+
+    it('has nothing under keys that cannot be stored', async () => {
+      await copy.apply([{ key: '\ufffd', value: Buffer.from('x') }], 1);
+      for (const key of ['', '\ud800', '\0revision', '\0term', 'é'.repeat(1900), 'x'.repeat(100_000)]) {
+        assert.equal(copy.get(key), undefined);
+      }
+    });
+
+    it('gives bytes that stay as they are', async () => {
+      await copy.apply([{ key: 'a', value: Buffer.from('first') }], 1);
+      const first = copy.get('a')!;
+      await copy.apply([{ key: 'a', value: Buffer.from('other') }], 2);
+      copy.get('a');
+      assert.equal(Buffer.from(first).toString(), 'first');
+      first.fill(0);
+      assert.equal(Buffer.from(copy.get('a')!).toString(), 'other');
+    });
+
+    it('reads what was applied as soon as it resolves, and knows its revision again later', async () => {
+      assert.equal(copy.revision, 0);
+      for (let revision = 1; revision <= 20; revision++) {
+        const batch = [{ key: 'n', value: Buffer.from(`${revision}`) }];
+        copy.get('n');
+        await copy.apply(batch, revision);
+        assert.equal(Buffer.from(copy.get('n')!).toString(), `${revision}`);
+        assert.equal(copy.revision, revision);
+      }
+      await copy.close();
+      copy = place.open();
+      assert.equal(copy.revision, 20);
+    });
+
+    it('grows', async () => {
+      const value = Buffer.alloc(1024 * 1024, 1);
+      for (let revision = 1; revision <= 8; revision++) {
+        await copy.apply([{ key: `large/${revision}`, value }], revision);
+      }
+      for (const key of all()) assert.ok(value.equals(copy.get(key)!));
+    });
+  });
+}
+
+it('keeps the LMDB file to its owner', async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory.path, 'made');
+  const copy = openLmdbCopy({ path });
+  assert.equal(statSync(path).mode & 0o777, 0o700);
+  for (const file of ['data.mdb', 'lock.mdb']) assert.equal(statSync(join(path, file)).mode & 0o777, 0o600);
+  await copy.close();
+  directory.remove();
+});
