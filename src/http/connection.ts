@@ -1,0 +1,245 @@
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import type { Clock } from '../base/clock.ts';
+import { type BodyReader, bodyReader } from './body-reader.ts';
+import { ProtocolError } from './errors.ts';
+import type { ListenerSettings } from './listener-config.ts';
+import type { Remote } from './remote.ts';
+import { parseHead, type RequestHead } from './request-head.ts';
+
+/** What answers the requests of a connection, one at a time. */
+export interface Exchange {
+  /** Called once, when the whole body is there; ends in `connection.finish`, perhaps before it returns. */
+  run(body: Buffer): void;
+  /** The client went away, or the server stops and will not wait for this one. */
+  abort(): void;
+  /** The longest time of a request is over. */
+  expire(): void;
+  /** The server is about to stop: what would never end by itself should end now. */
+  drain(): void;
+}
+
+export interface ConnectionContext {
+  readonly settings: ListenerSettings;
+  readonly clock: Clock;
+  begin(connection: Connection, head: RequestHead): Exchange;
+  /** Answers a message that is not HTTP or over a limit; the connection ends after it. */
+  refuse(connection: Connection, error: ProtocolError): void;
+  closed(connection: Connection): void;
+}
+
+const END_OF_HEAD = Buffer.from('\r\n\r\n');
+const EMPTY: Buffer = Buffer.alloc(0);
+/** Pipelined bytes that are held while a request is being answered, before reading stops. */
+const READ_AHEAD_BYTES_MAX = 64 * 1024;
+/** How long a client may go on sending after the last reply, so that closing does not tear the reply away. */
+const LINGER_MS = 2000;
+
+/**
+ * One connection: splits its bytes into messages and hands them on strictly one after another. Every wait has a
+ * deadline, which the listener's sweep looks at; timers per request would cost more than the requests.
+ */
+export class Connection {
+  readonly socket: Socket;
+  readonly remote: Remote;
+  readonly #context: ConnectionContext;
+  #state: 'idle' | 'head' | 'body' | 'answering' | 'flushing' | 'ended' = 'idle';
+  #deadlineMs: number;
+  #pending: Buffer = EMPTY;
+  #searchedBytes = 0;
+  #startedMs = 0;
+  #head: RequestHead | undefined;
+  #reader: BodyReader | undefined;
+  #exchange: Exchange | undefined;
+  #advancing = false;
+  #isLast = false;
+  #certificates: readonly Buffer[] | undefined;
+
+  constructor(socket: Socket, remote: Remote, context: ConnectionContext) {
+    this.socket = socket;
+    this.remote = remote;
+    this.#context = context;
+    this.#deadlineMs = context.clock.monotonic() + context.settings.readHeaderTimeoutMs;
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('end', () => this.#onEnd());
+    socket.on('error', () => socket.destroy());
+    socket.on('drain', () => this.#onDrain());
+    socket.on('close', () => {
+      this.#state = 'ended';
+      this.#exchange?.abort();
+      context.closed(this);
+    });
+  }
+
+  /** No request will follow the one at hand: the client said so, or the server is stopping. */
+  get isLast(): boolean {
+    return this.#isLast;
+  }
+
+  /** DER of the certificates that the client sent, leaf first. */
+  get clientCertificates(): readonly Buffer[] {
+    this.#certificates ??= this.socket instanceof TLSSocket ? certificateChain(this.socket) : [];
+    return this.#certificates;
+  }
+
+  /** The reply to the request at hand has been written. */
+  finish(keepAlive: boolean): void {
+    this.#exchange = undefined;
+    if (this.#state !== 'answering') return;
+    if (!keepAlive || this.#isLast) {
+      this.end();
+      return;
+    }
+    const isFlushing = this.socket.writableNeedDrain;
+    this.#state = isFlushing ? 'flushing' : 'idle';
+    const { writeTimeoutMs, idleTimeoutMs } = this.#context.settings;
+    this.#wait(isFlushing ? Math.min(writeTimeoutMs, idleTimeoutMs) : idleTimeoutMs);
+    if (isFlushing) return;
+    this.socket.resume();
+    this.#advance();
+  }
+
+  /** Sends what is written, then closes. What still comes in is read and dropped. */
+  end(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#pending = EMPTY;
+    this.#wait(LINGER_MS);
+    this.socket.end();
+    this.socket.resume();
+  }
+
+  /** For replies that take as long as they take. */
+  withoutDeadline(): void {
+    this.#wait(this.#context.settings.writeTimeoutMs);
+  }
+
+  /** Called now and then with the monotonic time. */
+  sweep(nowMs: number): void {
+    if (nowMs < this.#deadlineMs) return;
+    if (this.#state === 'answering') this.#exchange?.expire();
+    else if (this.#state === 'head' || this.#state === 'body') {
+      this.#refuse(new ProtocolError(408, 'request timed out before it was complete'));
+    } else if (this.#state === 'idle') this.end();
+    else this.socket.destroy();
+  }
+
+  /** Closes as soon as the request at hand, if any, is answered. */
+  drain(): void {
+    this.#isLast = true;
+    if (this.#state === 'idle' || this.#state === 'flushing') this.end();
+    this.#exchange?.drain();
+  }
+
+  #wait(ms: number): void {
+    this.#deadlineMs = this.#context.clock.monotonic() + ms;
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#state === 'ended') return;
+    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    if (this.#state !== 'answering' && this.#state !== 'flushing') this.#advance();
+    else if (this.#pending.length > READ_AHEAD_BYTES_MAX) this.socket.pause();
+  }
+
+  #onEnd(): void {
+    this.#isLast = true;
+    if (this.#state === 'answering') this.#exchange?.abort();
+    else this.end();
+  }
+
+  #onDrain(): void {
+    if (this.#state !== 'flushing') return;
+    this.#state = 'idle';
+    this.#wait(this.#context.settings.idleTimeoutMs);
+    this.socket.resume();
+    this.#advance();
+  }
+
+  /** A loop, not a recursion: pipelined requests may all be answered at once. */
+  #advance(): void {
+    if (this.#advancing) return;
+    this.#advancing = true;
+    try {
+      while (this.#readHead() && this.#readBody());
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#refuse(error);
+    } finally {
+      this.#advancing = false;
+    }
+  }
+
+  /** True when a head is there. */
+  #readHead(): boolean {
+    if (this.#state === 'body') return true;
+    if (this.#state === 'idle') {
+      // RFC 9112 section 2.2: empty lines before a request are ignored.
+      while (this.#pending[0] === 0x0d && this.#pending[1] === 0x0a)
+        this.#pending = this.#pending.subarray(2);
+      if (this.#pending.length === 0) return false;
+      this.#state = 'head';
+      this.#searchedBytes = 0;
+      this.#startedMs = this.#context.clock.monotonic();
+      this.#deadlineMs = this.#startedMs + this.#context.settings.readHeaderTimeoutMs;
+    }
+    if (this.#state !== 'head') return false;
+    const end = this.#pending.indexOf(END_OF_HEAD, Math.max(0, this.#searchedBytes - 3));
+    const headBytes = end < 0 ? this.#pending.length : end + 4;
+    if (headBytes > this.#context.settings.headBytesMax)
+      throw new ProtocolError(431, 'request header too large');
+    this.#searchedBytes = this.#pending.length;
+    if (end < 0) return false;
+    this.#onHead(parseHead(this.#pending.subarray(0, end + 2)), headBytes);
+    return true;
+  }
+
+  #onHead(head: RequestHead, headBytes: number): void {
+    const { bodyBytesMax, readTimeoutMs } = this.#context.settings;
+    this.#pending = this.#pending.subarray(headBytes);
+    this.#head = head;
+    this.#reader = bodyReader(head.framing, bodyBytesMax);
+    this.#state = 'body';
+    this.#deadlineMs = this.#startedMs + readTimeoutMs;
+    if (head.expectsContinue && head.minorVersion === 1 && !this.#reader.done && this.#pending.length === 0) {
+      this.socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+    }
+  }
+
+  /** True when the body was there and the request is answered already. */
+  #readBody(): boolean {
+    const reader = this.#reader!;
+    if (!reader.done) this.#pending = this.#pending.subarray(reader.read(this.#pending));
+    if (!reader.done) return false;
+    this.#state = 'answering';
+    this.#wait(this.#context.settings.requestDurationMs);
+    this.#reader = undefined;
+    const exchange = this.#context.begin(this, this.#head!);
+    this.#exchange = exchange;
+    exchange.run(reader.body);
+    return this.#stateNow() === 'idle';
+  }
+
+  /** What `run` may have changed meanwhile, which the compiler cannot know. */
+  #stateNow(): string {
+    return this.#state;
+  }
+
+  #refuse(error: ProtocolError): void {
+    this.#isLast = true;
+    this.#context.refuse(this, error);
+    this.end();
+  }
+}
+
+function certificateChain(socket: TLSSocket): Buffer[] {
+  const chain: Buffer[] = [];
+  const seen = new Set<string>();
+  let certificate = socket.getPeerX509Certificate();
+  while (certificate && !seen.has(certificate.fingerprint256)) {
+    seen.add(certificate.fingerprint256);
+    chain.push(certificate.raw);
+    certificate = certificate.issuerCertificate;
+  }
+  return chain;
+}

@@ -1,0 +1,266 @@
+import type { Clock } from '../base/clock.ts';
+import { InvalidRequest, NotFound, UnsupportedOperation } from '../base/errors.ts';
+import type { UnknownRecord } from '../base/json.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Handle, WireReply, WireRequest } from '../pipeline/wire.ts';
+import { parseBody } from './body.ts';
+import type { Connection, Exchange } from './connection.ts';
+import { applyCors, type CorsSettings } from './cors.ts';
+import { errorReply, isUnexpected, ProtocolError } from './errors.ts';
+import type { ListenerSettings } from './listener-config.ts';
+import { normalisePath } from './path.ts';
+import { parseQuery, takeSwitch } from './query.ts';
+import { forwardedRemote } from './remote.ts';
+import type { RequestHead } from './request-head.ts';
+import type { ResponseHeads } from './response-head.ts';
+import { sendStream } from './stream-reply.ts';
+
+export interface ExchangeContext {
+  readonly handle: Handle;
+  readonly settings: ListenerSettings;
+  readonly heads: ResponseHeads;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** `sys/config/cors` as it stands now. */
+  readonly cors: () => CorsSettings | undefined;
+}
+
+const METHODS: ReadonlyMap<string, WireRequest['method']> = new Map([
+  ['GET', 'GET'],
+  ['HEAD', 'GET'],
+  ['POST', 'POST'],
+  ['PUT', 'PUT'],
+  ['PATCH', 'PATCH'],
+  ['DELETE', 'DELETE'],
+  ['LIST', 'LIST'],
+  ['SCAN', 'SCAN'],
+]);
+const API_PREFIX = '/v1/';
+const NO_QUERY = '';
+
+/** One request and its reply: from the parsed head and the bytes of the body to what is written back. */
+export class ApiExchange implements Exchange {
+  readonly #context: ExchangeContext;
+  readonly #connection: Connection;
+  readonly #head: RequestHead;
+  readonly #headers: Readonly<Record<string, string>>[] = [];
+  #controller: AbortController | undefined;
+  #aborted = false;
+  #answered = false;
+
+  constructor(context: ExchangeContext, connection: Connection, head: RequestHead) {
+    this.#context = context;
+    this.#connection = connection;
+    this.#head = head;
+  }
+
+  run(body: Buffer): void {
+    try {
+      const reply = this.#answer(body);
+      if (!(reply instanceof Promise)) this.#reply(reply);
+      else reply.then(this.#reply.bind(this)).catch(this.#fail.bind(this));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  abort(): void {
+    this.#aborted = true;
+    this.#controller?.abort(new Error('the client has gone away'));
+  }
+
+  expire(): void {
+    this.#aborted = true;
+    this.#controller?.abort(new Error('the longest time of a request is over'));
+    this.#fail(new ProtocolError(503, 'the request took too long and was cancelled'));
+  }
+
+  drain(): void {
+    if (this.#answered) this.abort();
+  }
+
+  /** Made when first asked for: most requests never need one, and it costs as much as parsing the head. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  #answer(body: Buffer): WireReply | Promise<WireReply> {
+    const { method, headers, target } = this.#head;
+    const cors = applyCors(this.#context.cors(), method, headers);
+    if (cors.headers) this.#headers.push(cors.headers);
+    if (cors.reply) return cors.reply;
+    const question = target.indexOf('?');
+    const path = normalisePath(question < 0 ? target : target.slice(0, question));
+    if (!path.startsWith(API_PREFIX)) return outsideApi(path);
+    const query = parseQuery(question < 0 ? NO_QUERY : target.slice(question + 1));
+    return this.#context.handle(this.#request(path.slice(API_PREFIX.length), query, body));
+  }
+
+  #request(path: string, query: UnknownRecord, bytes: Buffer): WireRequest {
+    const { settings } = this.#context;
+    const head = this.#head;
+    const method = methodOf(head.method, query);
+    const writes = method === 'POST' || method === 'PUT' || method === 'PATCH';
+    const parsed = writes ? parseBody(bytes, method, head.headers['content-type'], settings.json) : undefined;
+    const remote = forwardedRemote(
+      this.#connection.remote,
+      head.headers['x-forwarded-for'],
+      settings.forwardedFor,
+    );
+    return new ApiRequest(this, this.#connection, {
+      method,
+      path,
+      query,
+      headers: head.headers,
+      body: parsed?.body,
+      bytes: parsed?.bytes,
+      remote,
+      listener: settings,
+    });
+  }
+
+  #fail(error: unknown): void {
+    if (this.#aborted && this.#answered) return;
+    if (isUnexpected(error) && !this.#aborted) {
+      this.#context.logger.error('request failed', {
+        error: error instanceof Error ? error.stack : String(error),
+      });
+    }
+    this.#reply(errorReply(error));
+  }
+
+  /** Only the first reply counts: one that comes after the time was over is dropped. */
+  #reply(reply: WireReply): void {
+    if (this.#answered) return;
+    if (reply.stream) {
+      this.#answered = true;
+      this.#stream(reply, reply.stream);
+      return;
+    }
+    const body = reply.raw ? reply.raw.body : reply.body ? `${JSON.stringify(reply.body)}\n` : '';
+    const contentType = reply.raw?.contentType ?? (reply.body ? 'application/json' : undefined);
+    const bodiless = reply.status === 204 || reply.status === 304;
+    const keepAlive = this.#keepsAlive();
+    const head = this.#renderHead(
+      reply,
+      keepAlive,
+      contentType,
+      bodiless ? undefined : Buffer.byteLength(body),
+    );
+    this.#answered = true;
+    const { socket } = this.#connection;
+    if (bodiless || this.#head.method === 'HEAD') socket.write(head, 'latin1');
+    else if (typeof body === 'string') socket.write(head + body);
+    else {
+      socket.cork();
+      socket.write(head);
+      socket.write(body);
+      socket.uncork();
+    }
+    this.#connection.finish(keepAlive);
+  }
+
+  #stream(reply: WireReply, stream: NonNullable<WireReply['stream']>): void {
+    const chunked = this.#head.minorVersion === 1;
+    const keepAlive = chunked && this.#keepsAlive();
+    const head = this.#renderHead(reply, keepAlive, stream.contentType, chunked ? 'chunked' : undefined);
+    this.#connection.withoutDeadline();
+    this.#connection.socket.write(head);
+    const body = this.#head.method === 'HEAD' ? undefined : stream.body;
+    sendStream({ socket: this.#connection.socket, body, chunked, signal: this.signal }).then(
+      () => this.#connection.finish(keepAlive),
+      (error: unknown) => {
+        this.#context.logger.error('streaming a reply failed', { error });
+        this.#connection.socket.destroy();
+      },
+    );
+  }
+
+  #keepsAlive(): boolean {
+    return this.#head.keepAlive && !this.#connection.isLast;
+  }
+
+  #renderHead(
+    reply: WireReply,
+    keepAlive: boolean,
+    contentType: string | undefined,
+    length: number | 'chunked' | undefined,
+  ): string {
+    const { heads } = this.#context;
+    const { status } = reply;
+    const headers = reply.headers ? [...this.#headers, reply.headers] : this.#headers;
+    return heads.render({
+      status,
+      minorVersion: this.#head.minorVersion,
+      keepAlive,
+      contentType,
+      length,
+      headers,
+    });
+  }
+}
+
+interface ApiRequestParts {
+  readonly method: WireRequest['method'];
+  readonly path: string;
+  readonly query: UnknownRecord;
+  readonly headers: WireRequest['headers'];
+  readonly body: UnknownRecord | undefined;
+  readonly bytes: Buffer | undefined;
+  readonly remote: WireRequest['remote'];
+  readonly listener: WireRequest['listener'];
+}
+
+/** What the pipeline sees. A class, because what costs something is worked out only when it is asked for. */
+class ApiRequest implements WireRequest {
+  readonly method: WireRequest['method'];
+  readonly path: string;
+  readonly query: UnknownRecord;
+  readonly headers: WireRequest['headers'];
+  readonly body: UnknownRecord | undefined;
+  readonly bytes: Buffer | undefined;
+  readonly remote: WireRequest['remote'];
+  readonly listener: WireRequest['listener'];
+  readonly #exchange: ApiExchange;
+  readonly #connection: Connection;
+
+  constructor(exchange: ApiExchange, connection: Connection, parts: ApiRequestParts) {
+    this.#exchange = exchange;
+    this.#connection = connection;
+    this.method = parts.method;
+    this.path = parts.path;
+    this.query = parts.query;
+    this.headers = parts.headers;
+    this.body = parts.body;
+    this.bytes = parts.bytes;
+    this.remote = parts.remote;
+    this.listener = parts.listener;
+  }
+  get signal(): AbortSignal {
+    return this.#exchange.signal;
+  }
+  get clientCertificates(): readonly Buffer[] {
+    return this.#connection.clientCertificates;
+  }
+}
+
+/** `GET ?list=true` is LIST, `GET ?scan=true` is SCAN, HEAD is GET. Throws `UnsupportedOperation` for others. */
+function methodOf(name: string, query: UnknownRecord): WireRequest['method'] {
+  const method = METHODS.get(name);
+  if (!method) throw new UnsupportedOperation();
+  if (method !== 'GET' && method !== 'LIST' && method !== 'SCAN') return method;
+  const list = takeSwitch(query, 'list');
+  const scan = takeSwitch(query, 'scan');
+  if (list && scan) throw new InvalidRequest('list and scan exclude one another');
+  if (method !== 'GET') return method;
+  return list ? 'LIST' : scan ? 'SCAN' : 'GET';
+}
+
+function outsideApi(path: string): WireReply {
+  if (path === '/') return { status: 307, headers: { Location: '/ui/' } };
+  throw new NotFound();
+}

@@ -1,0 +1,111 @@
+import { InvalidRequest, TooLarge } from '../base/errors.ts';
+
+/** What a JSON body may hold. Checked over its bytes, before anything is built from them. */
+export interface JsonLimits {
+  /** Containers inside one another. */
+  readonly depthMax: number;
+  /** Bytes of one string, a name or a value, as written. */
+  readonly stringBytesMax: number;
+  /** Members of one object. */
+  readonly objectEntriesMax: number;
+  /** Elements of one array. */
+  readonly arrayElementsMax: number;
+  /** Strings, numbers, literals and containers of the whole body. */
+  readonly tokensMax: number;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
+const OPEN_ARRAY = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+
+/**
+ * Counts through the bytes without building anything; whether they are JSON at all is left to `JSON.parse`. Throws
+ * `TooLarge` where a limit is passed, and `InvalidRequest` for a number that a double cannot hold: rounding it
+ * silently would store another secret than was sent.
+ */
+export function checkJsonLimits(bytes: Buffer, limits: JsonLimits): void {
+  const open: { isObject: boolean; commas: number }[] = [];
+  let tokens = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at]!;
+    if (byte === QUOTE) {
+      const end = stringEnd(bytes, at + 1);
+      if (end - at - 1 > limits.stringBytesMax) throw new TooLarge('JSON string exceeds allowed length');
+      at = end;
+    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+      open.push({ isObject: byte === OPEN_OBJECT, commas: 0 });
+      if (open.length > limits.depthMax) throw new TooLarge('JSON input exceeds allowed nesting depth');
+    } else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
+      open.pop();
+      continue;
+    } else if (byte === COMMA) {
+      countComma(open[open.length - 1], limits);
+      continue;
+    } else if (byte === MINUS || (byte >= DIGIT_0 && byte <= DIGIT_9)) {
+      at = checkNumber(bytes, at);
+    } else if (byte !== 0x74 && byte !== 0x66 && byte !== 0x6e) {
+      // Neither of `true`, `false`, `null` begins here: white space, a colon, the rest of a literal, or no JSON.
+      continue;
+    }
+    tokens += 1;
+    if (tokens > limits.tokensMax) throw new TooLarge('JSON input exceeds allowed token count');
+  }
+}
+
+function countComma(container: { isObject: boolean; commas: number } | undefined, limits: JsonLimits): void {
+  if (!container) return;
+  container.commas += 1;
+  if (container.isObject && container.commas >= limits.objectEntriesMax) {
+    throw new TooLarge('JSON object exceeds allowed entry count');
+  }
+  if (!container.isObject && container.commas >= limits.arrayElementsMax) {
+    throw new TooLarge('JSON array exceeds allowed element count');
+  }
+}
+
+/** Where the string that began before `from` ends: its closing quote, or the end of the bytes. */
+function stringEnd(bytes: Buffer, from: number): number {
+  let at = from;
+  while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
+  return Math.min(at, bytes.length);
+}
+
+const NUMBER_LENGTH_MAX = 400;
+/** Every whole number of up to 15 digits is held exactly. */
+const NUMBER_LENGTH_SAFE = 15;
+
+/** Returns the index of the number's last byte. */
+function checkNumber(bytes: Buffer, from: number): number {
+  let end = from + 1;
+  while (end < bytes.length && isNumberByte(bytes[end]!)) end += 1;
+  if (end - from <= NUMBER_LENGTH_SAFE && !bytes.subarray(from, end).includes(0x65)) return end - 1;
+  const text = bytes.toString('latin1', from, end);
+  const isExact =
+    text.length <= NUMBER_LENGTH_MAX &&
+    (/^-?\d+$/.test(text) ? BigInt(Number(text)) === BigInt(text) : Number.isFinite(Number(text)));
+  if (!isExact) {
+    throw new InvalidRequest(
+      'failed to parse JSON input: a number is too large to be kept exactly; send it as a string',
+    );
+  }
+  return end - 1;
+}
+
+/** Digits, sign, point and exponent. */
+function isNumberByte(byte: number): boolean {
+  return (
+    (byte >= DIGIT_0 && byte <= DIGIT_9) ||
+    byte === 0x2e ||
+    byte === 0x65 ||
+    byte === 0x45 ||
+    byte === 0x2b ||
+    byte === MINUS
+  );
+}

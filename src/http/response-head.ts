@@ -1,0 +1,137 @@
+import { STATUS_CODES } from 'node:http';
+import type { Clock } from '../base/clock.ts';
+import { InternalFailure } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+
+type Field = readonly [name: string, value: string];
+
+/** What one reply needs to have said about itself before its body. */
+export interface ResponseFacts {
+  readonly status: number;
+  readonly minorVersion: 0 | 1;
+  readonly keepAlive: boolean;
+  readonly contentType: string | undefined;
+  /** Bytes; `chunked`; or undefined when the status forbids a body or the end of the connection ends it. */
+  readonly length: number | 'chunked' | undefined;
+  /** Of the reply and of CORS; they override the listener's. */
+  readonly headers: readonly Readonly<Record<string, string>>[];
+}
+
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** How a message ends is this folder's business alone. */
+const FRAMING_FIELDS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'date',
+  'keep-alive',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Status lines and standard headers of one listener, made once per status. */
+export class ResponseHeads {
+  readonly #standard: readonly Field[];
+  readonly #custom: ReadonlyMap<string, readonly Field[]>;
+  readonly #byStatus = new Map<number, { fields: readonly Field[]; text: string }>();
+  readonly #clock: Clock;
+  #dateSecond = -1;
+  #date = '';
+
+  constructor(options: {
+    secure: boolean;
+    custom: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>> | undefined;
+    clock: Clock;
+    logger: Logger;
+  }) {
+    this.#clock = options.clock;
+    const standard: Field[] = [['Cache-Control', 'no-store']];
+    if (options.secure) standard.push(['Strict-Transport-Security', 'max-age=31536000; includeSubDomains']);
+    this.#standard = standard;
+    this.#custom = customFields(options.custom ?? new Map(), options.logger);
+  }
+
+  /** The head up to and with its empty line. Throws `InternalFailure` for a header that could split the message. */
+  render(facts: ResponseFacts): string {
+    const usual = this.#usual(facts.status);
+    const overriding = facts.headers.length === 0 ? [] : checkedFields(facts.headers);
+    const names = new Set(overriding.map(([name]) => name.toLowerCase()));
+    let text =
+      overriding.length === 0 ? usual.text : usual.fields.filter(absentFrom(names)).map(line).join('');
+    for (const field of overriding) text += line(field);
+    if (facts.contentType !== undefined && !names.has('content-type')) {
+      text += `Content-Type: ${facts.contentType}\r\n`;
+    }
+    text += `Date: ${this.#dateNow()}\r\n`;
+    if (facts.length === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
+    else if (facts.length !== undefined) text += `Content-Length: ${facts.length}\r\n`;
+    if (!facts.keepAlive) text += 'Connection: close\r\n';
+    else if (facts.minorVersion === 0) text += 'Connection: keep-alive\r\n';
+    return `HTTP/1.1 ${facts.status} ${STATUS_CODES[facts.status] ?? 'Unknown'}\r\n${text}\r\n`;
+  }
+
+  #usual(status: number): { fields: readonly Field[]; text: string } {
+    const known = this.#byStatus.get(status);
+    if (known) return known;
+    const merged = new Map(this.#standard.map((field) => [field[0].toLowerCase(), field]));
+    for (const key of ['default', `${Math.floor(status / 100)}xx`, String(status)]) {
+      for (const field of this.#custom.get(key) ?? []) merged.set(field[0].toLowerCase(), field);
+    }
+    const fields = [...merged.values()];
+    const usual = { fields, text: fields.map(line).join('') };
+    this.#byStatus.set(status, usual);
+    return usual;
+  }
+
+  #dateNow(): string {
+    const second = Math.floor(this.#clock.now() / 1000);
+    if (second !== this.#dateSecond) {
+      this.#dateSecond = second;
+      this.#date = new Date(second * 1000).toUTCString();
+    }
+    return this.#date;
+  }
+}
+
+function line([name, value]: Field): string {
+  return `${name}: ${value}\r\n`;
+}
+
+function absentFrom(names: ReadonlySet<string>): (field: Field) => boolean {
+  return ([name]) => !names.has(name.toLowerCase());
+}
+
+function checkedFields(groups: readonly Readonly<Record<string, string>>[]): Field[] {
+  const fields = groups.flatMap((group) => Object.entries(group));
+  for (const [name, value] of fields) {
+    if (!isSafeField(name, value)) {
+      throw new InternalFailure('internal error', { cause: new Error(`unsafe reply header ${name}`) });
+    }
+  }
+  return fields;
+}
+
+function isSafeField(name: string, value: string): boolean {
+  return FIELD_NAME.test(name) && FIELD_VALUE.test(value) && !FRAMING_FIELDS.has(name.toLowerCase());
+}
+
+/** The configured headers, without those that the API itself sets. */
+function customFields(
+  custom: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>,
+  logger: Logger,
+): Map<string, Field[]> {
+  const fields = new Map<string, Field[]>();
+  for (const [status, headers] of custom) {
+    const accepted = [...headers].map(([name, values]): Field => [name, values.join('; ')]);
+    fields.set(
+      status.toLowerCase(),
+      accepted.filter(([name, value]) => {
+        const taken = /^(?:x-vault-.*|content-type)$/i.test(name) || !isSafeField(name, value);
+        if (taken) logger.warn('custom response header is not accepted', { status, header: name });
+        return !taken;
+      }),
+    );
+  }
+  return fields;
+}
