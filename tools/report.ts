@@ -89,11 +89,15 @@ export class Report {
       return;
     }
     this.#unfinished.delete(short(event.file));
-    const { passed, tests } = event.counts;
-    const count = passed === tests ? `${tests}` : `${passed} of ${tests}`;
-    this.#write(
-      `${event.success ? '✔' : '✖'} ${short(event.file)} (${count} passed, ${Math.round(event.duration_ms)} ms)`,
-    );
+    const { passed, skipped, tests } = event.counts;
+    const others = tests - passed - skipped;
+    const counts = [
+      `${passed} passed`,
+      ...(skipped ? [`${skipped} skipped`] : []),
+      ...(others ? [`${others} failed`] : []),
+    ];
+    const mark = event.success ? '✔' : '✖';
+    this.#write(`${mark} ${short(event.file)} (${counts.join(', ')}, ${Math.round(event.duration_ms)} ms)`);
   }
 }
 
