@@ -8,6 +8,7 @@ export interface IdentityClaim {
   readonly aliasName: string;
   readonly aliasMetadata?: Record<string, string>;
   readonly groupAliases?: readonly string[];
+  /** What the token is shown as, after the mount's path, which the host puts before it; '' for the path alone. */
   readonly displayName: string;
   /** Goes into the token and the audit log, in clear. */
   readonly metadata: Record<string, string>;

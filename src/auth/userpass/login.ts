@@ -4,18 +4,14 @@ import { equalSecrets } from '../../crypto/compare.ts';
 import { verifyNobody, verifyPassword } from '../../crypto/password-hash.ts';
 import { type EnginePath, path, type RequestContext, type WorkContext } from '../../engine/engine.ts';
 import { type Input, text } from '../../engine/fields.ts';
-import {
-  type LoginRenewal,
-  normalPolicies,
-  type TokenParameters,
-  tokenParameters,
-} from '../../engine/login.ts';
+import { type LoginRenewal, type TokenParameters, tokenParameters } from '../../engine/login.ts';
 import type { Reply } from '../../engine/reply.ts';
 import { canonicalUsername, readUser, type User, usernameField } from './users.ts';
 
 interface LoginInternal extends Record<string, unknown> {
   readonly username: string;
   readonly userUid: string;
+  readonly policies: readonly string[];
 }
 
 const loginFields = {
@@ -41,7 +37,7 @@ export function renewUser({ view }: WorkContext, login: LoginRenewal): TokenPara
   if (!user || user.uid !== internal.userUid) {
     throw new InvalidRequest(`user ${JSON.stringify(internal.username)} does not exist during renewal`);
   }
-  if (normalPolicies(user.token_policies).join() !== normalPolicies(login.policies).join()) {
+  if (user.token_policies.join() !== internal.policies.join()) {
     throw new InvalidRequest('policies have changed, not renewing');
   }
   return tokenParameters(user);
@@ -65,7 +61,11 @@ async function logIn(context: RequestContext, input: Input<typeof loginFields>):
       displayName: user.name,
       metadata,
       token: tokenParameters(user),
-      internal: { username: user.name, userUid: user.uid } satisfies LoginInternal,
+      internal: {
+        username: user.name,
+        userUid: user.uid,
+        policies: user.token_policies,
+      } satisfies LoginInternal,
     },
   };
 }
