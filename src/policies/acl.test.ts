@@ -241,7 +241,7 @@ for (const [title, rules, questions] of MATCHES) {
 }
 
 test('policies: root allows everything', () => {
-  const acl = compileAcl({ policies: [{ name: 'root', rules: [], text: '', templated: false }], nowMs: 0 });
+  const acl = compileAcl({ policies: [{ name: 'root', rules: [], text: '', placeholders: [] }], nowMs: 0 });
   assert.equal(acl.check({ path: 'sys/raw/x', operation: 'delete', sudoRequired: true }).allowed, true);
   assert.deepEqual(acl.capabilities('x'), ['root']);
   assert.equal(acl.grantsUnder('x/'), true);

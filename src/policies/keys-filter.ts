@@ -3,6 +3,8 @@
  * path that must be readable (for folders: listable). It knows `.key`, `.path` and the text functions below.
  */
 
+import type { Acl, AclRule } from './acl.ts';
+
 /** The path to check for one listed key. */
 export type KeysFilter = (listed: { path: string; key: string }) => string;
 
@@ -17,6 +19,19 @@ export function parseKeysFilter(template: string): KeysFilter {
   }
   const rest = checkedLiteral(template.slice(end));
   return (listed) => parts.map((part) => part(listed)).join('') + rest;
+}
+
+/** Which of the listed `keys` under `path` (with trailing slash) the caller is shown; all when the rule has no filter. */
+export function visibleKeys(
+  acl: Acl,
+  { rule, path, keys }: { rule: AclRule | undefined; path: string; keys: readonly string[] },
+): readonly string[] {
+  if (!rule?.keysFilter) return keys;
+  const filter = parseKeysFilter(rule.keysFilter);
+  return keys.filter((key) => {
+    const operation = key.endsWith('/') ? 'list' : 'read';
+    return acl.check({ path: filter({ path, key }), operation }).allowed;
+  });
 }
 
 type TextFunction = (value: string, ...given: string[]) => string;

@@ -19,6 +19,7 @@ import {
   plain,
 } from '../hcl/hcl.ts';
 import { parseKeysFilter } from './keys-filter.ts';
+import { placeholdersIn } from './templates.ts';
 
 export const CAPABILITIES = [
   'create',
@@ -64,8 +65,8 @@ export interface Policy {
   readonly name: string;
   readonly rules: readonly Rule[];
   readonly text: string;
-  /** Some path holds a `{{…}}` template: the rules differ by identity. */
-  readonly templated: boolean;
+  /** The identity templates in its paths, each once, without braces; none when the rules are the same for everybody. */
+  readonly placeholders: readonly string[];
 }
 
 /** Policy text in HCL or JSON to rules. Throws `InvalidRequest` that names the path and the line. */
@@ -78,7 +79,8 @@ export function parsePolicy({ name, text }: { name: string; text: string }): Pol
       }
     }
     const rules = blocks(body, 'path', 1).map(parseRule);
-    return { name, rules, text, templated: rules.some((rule) => rule.path.includes('{{')) };
+    const placeholders = [...new Set(rules.flatMap((rule) => placeholdersOf(rule)))];
+    return { name, rules, text, placeholders };
   } catch (error) {
     if (error instanceof Mistake || error instanceof HclError) {
       throw new InvalidRequest(`failed to parse policy: ${error.message}`, { cause: error });
@@ -95,6 +97,14 @@ export function decodePolicyText(given: string): string {
 }
 
 class Mistake extends Error {}
+
+function placeholdersOf({ path, line }: Rule): string[] {
+  try {
+    return placeholdersIn(path);
+  } catch (error) {
+    throw new Mistake(`path "${path}" on line ${line}: ${error instanceof Error ? error.message : error}`);
+  }
+}
 
 /** What the old `policy = "…"` stands for. */
 const LEGACY_POLICIES: ReadonlyMap<string, readonly Capability[]> = new Map([

@@ -1,0 +1,69 @@
+import type { Session } from '../barrier/session.ts';
+import { InvalidRequest } from '../base/errors.ts';
+import type { Random } from '../base/random.ts';
+import { WeightedLru } from './lru.ts';
+import { decodePolicyText } from './parse.ts';
+import {
+  DEFAULT_PASSWORD_POLICY_TEXT,
+  generatePassword,
+  type PasswordPolicy,
+  parsePasswordPolicy,
+  tryPasswordPolicy,
+} from './password.ts';
+
+const PASSWORD_POLICIES = 'sys/password-policy/';
+const NAME_LENGTH_MAX = 512;
+const CACHED_MAX = 1000;
+
+/** The stored password policies. Unlike ACL policies their names go with case. */
+export class PasswordPolicies {
+  readonly #random: Random;
+  readonly #default = parsePasswordPolicy(DEFAULT_PASSWORD_POLICY_TEXT);
+  readonly #parsed = new WeightedLru<PasswordPolicy>({ weightMax: CACHED_MAX, weigh: () => 1 });
+
+  constructor({ random }: { random: Random }) {
+    this.#random = random;
+  }
+
+  /** The text of a policy. */
+  get(session: Session, name: string): string | undefined {
+    return session.view(PASSWORD_POLICIES).get<{ text: string }>(checkedName(name))?.text;
+  }
+
+  list(session: Session, page?: { after?: string; limit?: number }): string[] {
+    return session.view(PASSWORD_POLICIES).list('', page);
+  }
+
+  /** Stores a policy that has shown it can make passwords. Throws `InvalidRequest`. */
+  put(session: Session, { name, text }: { name: string; text: string }): void {
+    const plain = decodePolicyText(text);
+    if (plain.trim() === '') throw new InvalidRequest('missing policy');
+    tryPasswordPolicy(parsePasswordPolicy(plain), this.#random);
+    session.view(PASSWORD_POLICIES).put(checkedName(name), { text: plain });
+  }
+
+  /** No error when there is none. */
+  delete(session: Session, name: string): void {
+    session.view(PASSWORD_POLICIES).delete(checkedName(name));
+  }
+
+  /** A password by the named policy, or by the built-in one of 20 characters. Throws `InvalidRequest` when there is no such policy. */
+  generate(session: Session, name: string | undefined): string {
+    if (name === undefined || name === '') return generatePassword(this.#default, this.#random);
+    const text = this.get(session, name);
+    if (text === undefined) throw new InvalidRequest(`no password policy named "${name}"`);
+    let policy = this.#parsed.get(name);
+    if (policy?.text !== text) {
+      policy = parsePasswordPolicy(text);
+      this.#parsed.set(name, policy);
+    }
+    return generatePassword(policy, this.#random);
+  }
+}
+
+function checkedName(name: string): string {
+  const usable = name !== '' && name.length <= NAME_LENGTH_MAX && !/[\p{Cc}/]/u.test(name);
+  if (!usable)
+    throw new InvalidRequest('the name of a password policy must be set, without slashes, at most 512 long');
+  return name;
+}

@@ -1,0 +1,256 @@
+import type { Session } from '../barrier/session.ts';
+import type { View } from '../barrier/view.ts';
+import type { Clock } from '../base/clock.ts';
+import { InternalFailure, InvalidRequest, NotFound } from '../base/errors.ts';
+import { type Acl, compileAcl, ROOT_POLICY } from './acl.ts';
+import { DEFAULT_POLICY, DEFAULT_POLICY_TEXT, IMMUTABLE_POLICIES } from './defaults.ts';
+import { WeightedLru } from './lru.ts';
+import { checkedPolicyName, normalPolicyName } from './names.ts';
+import { decodePolicyText, type Policy, parsePolicy } from './parse.ts';
+import { expandRules, placeholderValue, type TemplateIdentity } from './templates.ts';
+
+/** A policy as stored, under its name. */
+export interface StoredPolicy {
+  readonly text: string;
+  /** Rises by one with each write, from 1. */
+  readonly version: number;
+  readonly modifiedAtMs: number;
+  readonly casRequired: boolean;
+  /** It counts as gone from then on, in milliseconds since the Unix epoch. */
+  readonly expiresAtMs?: number;
+  readonly allowSlashes?: boolean;
+  readonly allowWildcards?: boolean;
+}
+
+export interface PolicyWrite {
+  readonly name: string;
+  /** HCL or JSON, plain or in base64. */
+  readonly text: string;
+  /** The version that must be there; -1 for none. */
+  readonly cas?: number | undefined;
+  readonly casRequired?: boolean | undefined;
+  /** Seconds from now; not together with `expiresAtMs`. */
+  readonly ttlSeconds?: number | undefined;
+  readonly expiresAtMs?: number | undefined;
+  /** What identity values in its templates may hold. */
+  readonly allowSlashes?: boolean | undefined;
+  readonly allowWildcards?: boolean | undefined;
+}
+
+export type PolicyPatch = Partial<PolicyWrite> & Pick<PolicyWrite, 'name'>;
+
+const ACL_POLICIES = 'sys/policy/';
+/** How much compiled policy is kept: rules, with every cached set counting for some more. */
+const CACHED_RULES_MAX = 500_000;
+const ENTRY_WEIGHT = 20;
+
+/** One compiled set with what it was compiled from. */
+interface CachedAcl {
+  readonly acl: Acl;
+  readonly sources: readonly (StoredPolicy | undefined)[];
+  readonly validUntilMs: number;
+}
+
+/**
+ * The stored ACL policies. Every look at a policy reads its record through the session, so a request sees exactly the
+ * policies of its own transaction: the caches only save parsing and compiling what is still word for word the same.
+ */
+export class Policies {
+  readonly #clock: Clock;
+  readonly #parsed = new WeightedLru<Policy>({
+    weightMax: CACHED_RULES_MAX,
+    weigh: (policy) => policy.rules.length + ENTRY_WEIGHT,
+  });
+  readonly #compiled = new WeightedLru<CachedAcl>({
+    weightMax: CACHED_RULES_MAX,
+    weigh: ({ acl }) => acl.rules.length + ENTRY_WEIGHT,
+  });
+
+  constructor({ clock }: { clock: Clock }) {
+    this.#clock = clock;
+  }
+
+  /** Once, when a server is initialised: writes the `default` policy. */
+  initialize(session: Session): void {
+    this.put(session, { name: DEFAULT_POLICY, text: DEFAULT_POLICY_TEXT });
+  }
+
+  /** Undefined when there is none or it has expired. `root` is there with an empty text. */
+  get(session: Session, name: string): (StoredPolicy & { readonly name: string }) | undefined {
+    const normal = normalPolicyName(name);
+    if (normal === ROOT_POLICY)
+      return { name: normal, text: '', version: 0, modifiedAtMs: 0, casRequired: false };
+    const stored = this.#stored(session.view(ACL_POLICIES), normal);
+    return stored && { ...stored, name: normal };
+  }
+
+  /** The parsed form of a stored policy. */
+  parsed(session: Session, name: string): Policy | undefined {
+    const normal = normalPolicyName(name);
+    const stored = this.#stored(session.view(ACL_POLICIES), normal);
+    return stored && this.#parse(normal, stored);
+  }
+
+  /** Names in order, `root` among them; folders under a `prefix` that ends in `/` (or is ''). */
+  list(session: Session, prefix = '', page: { after?: string; limit?: number } = {}): string[] {
+    const view = session.view(ACL_POLICIES);
+    const there = view
+      .list(prefix)
+      .filter((name) => name.endsWith('/') || this.#stored(view, prefix + name) !== undefined);
+    const names = prefix === '' ? [...there, ROOT_POLICY].sort() : there;
+    const after = page.after ?? '';
+    const rest = after === '' ? names : names.filter((name) => name > after);
+    return page.limit !== undefined && page.limit > 0 ? rest.slice(0, page.limit) : rest;
+  }
+
+  /** Writes a policy; returns it parsed, for `lintPolicy`. Throws `InvalidRequest`. */
+  put(session: Session, write: PolicyWrite): Policy {
+    const name = checkedPolicyName(write.name);
+    if (IMMUTABLE_POLICIES.has(name)) throw new InvalidRequest(`cannot update "${name}" policy`);
+    if (write.text.trim() === '') throw new InvalidRequest("'policy' parameter not supplied or empty");
+    const policy = parsePolicy({ name, text: decodePolicyText(write.text) });
+    const view = session.view(ACL_POLICIES);
+    const before = this.#stored(view, name);
+    checkVersion(write, before);
+    const expiresAtMs = this.#expiry(write);
+    const stored: StoredPolicy = {
+      text: policy.text,
+      version: (before?.version ?? 0) + 1,
+      modifiedAtMs: this.#clock.now(),
+      casRequired: write.casRequired ?? false,
+      ...(expiresAtMs !== undefined && { expiresAtMs }),
+      ...(write.allowSlashes && { allowSlashes: true }),
+      ...(write.allowWildcards && { allowWildcards: true }),
+    };
+    view.put(name, stored);
+    return policy;
+  }
+
+  /** Changes what is given and keeps the rest. Throws `NotFound` when there is no such policy. */
+  patch(session: Session, patch: PolicyPatch): Policy {
+    const before = this.get(session, patch.name);
+    if (!before) throw new NotFound(`no policy named "${patch.name}"`);
+    const { expiresAtMs: endBefore, ...kept } = before;
+    const isNewEnd = patch.ttlSeconds !== undefined || patch.expiresAtMs !== undefined;
+    const given = Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
+    return this.put(session, { ...kept, ...(isNewEnd ? {} : { expiresAtMs: endBefore }), ...given });
+  }
+
+  /** No error when there is none. Throws `InvalidRequest` for the built-in ones. */
+  delete(session: Session, name: string): void {
+    const normal = checkedPolicyName(name);
+    if (IMMUTABLE_POLICIES.has(normal) || normal === DEFAULT_POLICY) {
+      throw new InvalidRequest(`cannot delete "${normal}" policy`);
+    }
+    session.view(ACL_POLICIES).delete(normal);
+    this.invalidate(normal);
+  }
+
+  /** Deletes the records of policies that have expired; how many. For periodic work on the active node. */
+  removeExpired(session: Session): number {
+    const view = session.view(ACL_POLICIES);
+    const expired = [...view.keys('')].filter((name) => this.#stored(view, name) === undefined);
+    for (const name of expired) view.delete(name);
+    return expired.length;
+  }
+
+  /** Drops what was derived from a policy, or from all. Only memory depends on it, not what is allowed. */
+  invalidate(name?: string): void {
+    if (name === undefined) this.#parsed.clear();
+    else this.#parsed.delete(normalPolicyName(name));
+    this.#compiled.clear();
+  }
+
+  /** The compiled rights of a set of policies for one caller. Names without a policy grant nothing. */
+  aclFor(session: Session, policyNames: readonly string[], identity?: TemplateIdentity): Acl {
+    const names = policyNames.map(normalPolicyName);
+    const view = session.view(ACL_POLICIES);
+    const sources = names.map((name) => (name === ROOT_POLICY ? undefined : this.#stored(view, name)));
+    const policies = sources.flatMap((stored, at) => (stored ? [this.#parse(names[at]!, stored)] : []));
+    const key = cacheKey(names, policies, identity);
+    const cached = this.#compiled.get(key);
+    const nowMs = this.#clock.now();
+    if (
+      cached &&
+      nowMs < cached.validUntilMs &&
+      sources.every((stored, at) => isSame(stored, cached.sources[at]))
+    ) {
+      return cached.acl;
+    }
+    const acl = compileAcl({ policies: expanded(names, policies, sources, identity), nowMs });
+    this.#compiled.set(key, { acl, sources, validUntilMs: acl.expiresAtMs });
+    return acl;
+  }
+
+  #stored(view: View, name: string): StoredPolicy | undefined {
+    const stored = name === '' ? undefined : view.get<StoredPolicy>(name);
+    const endsAtMs = stored?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+    return this.#clock.now() < endsAtMs ? stored : undefined;
+  }
+
+  #parse(name: string, { text }: StoredPolicy): Policy {
+    const known = this.#parsed.get(name);
+    if (known?.text === text) return known;
+    try {
+      const policy = parsePolicy({ name, text });
+      this.#parsed.set(name, policy);
+      return policy;
+    } catch (error) {
+      // Going on without it could leave out a denial.
+      throw new InternalFailure(`the stored policy "${name}" cannot be parsed`, { cause: error });
+    }
+  }
+
+  #expiry({ ttlSeconds, expiresAtMs }: PolicyWrite): number | undefined {
+    if (ttlSeconds !== undefined && expiresAtMs !== undefined) {
+      throw new InvalidRequest('ttl and expiration cannot both be set');
+    }
+    if (ttlSeconds !== undefined && ttlSeconds < 0) throw new InvalidRequest('ttl must not be negative');
+    const nowMs = this.#clock.now();
+    if (expiresAtMs !== undefined && expiresAtMs <= nowMs)
+      throw new InvalidRequest('expiration is in the past');
+    return ttlSeconds ? nowMs + ttlSeconds * 1000 : expiresAtMs;
+  }
+}
+
+function checkVersion(write: PolicyWrite, before: StoredPolicy | undefined): void {
+  if (write.cas === undefined) {
+    if (!before?.casRequired && !write.casRequired) return;
+    throw new InvalidRequest('check-and-set parameter required for this call');
+  }
+  if (write.cas !== (before?.version ?? -1)) {
+    throw new InvalidRequest('check-and-set parameter did not match the current version');
+  }
+}
+
+/** Unchanged records are usually the very same object; if not, what the rules depend on must be equal. */
+function isSame(a: StoredPolicy | undefined, b: StoredPolicy | undefined): boolean {
+  if (a === b) return true;
+  if (!a || !b) return false;
+  return a.text === b.text && a.allowSlashes === b.allowSlashes && a.allowWildcards === b.allowWildcards;
+}
+
+/** Sets with templates are cached by the values the caller has for them. Quoted, so that no name or value can pose as another set. */
+function cacheKey(
+  names: readonly string[],
+  policies: readonly Policy[],
+  identity: TemplateIdentity | undefined,
+): string {
+  const placeholders = policies.flatMap((policy) => policy.placeholders);
+  return JSON.stringify([names, ...placeholders.map((name) => placeholderValue(name, identity))]);
+}
+
+function expanded(
+  names: readonly string[],
+  policies: readonly Policy[],
+  sources: readonly (StoredPolicy | undefined)[],
+  identity: TemplateIdentity | undefined,
+): Policy[] {
+  const result = policies.map((policy) => {
+    const source = sources[names.indexOf(policy.name)];
+    const allowance = { slashes: source?.allowSlashes ?? false, wildcards: source?.allowWildcards ?? false };
+    return { ...policy, rules: expandRules(policy, identity, allowance) };
+  });
+  const root = { name: ROOT_POLICY, rules: [], text: '', placeholders: [] };
+  return names.includes(ROOT_POLICY) ? [root, ...result] : result;
+}
