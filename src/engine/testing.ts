@@ -68,6 +68,8 @@ export interface HarnessOptions {
   caller?: Caller | null;
   /** What `context.allowed` answers; everything by default. */
   allowed?: (operation: Operation, path: string) => boolean;
+  /** Runs after each `persist`; a throw is a crash at that moment. */
+  persisted?: () => void;
   generatePassword?: (policyName: string | undefined) => string;
 }
 
@@ -235,7 +237,10 @@ class EngineHarness implements Harness {
       clock: this.clock,
       random: this.random,
       log: this.#options.log ?? silentLogger,
-      persist: async () => this.records.apply(),
+      persist: async () => {
+        this.records.apply();
+        this.#options.persisted?.();
+      },
       locked: (key, work) => this.#locks.run(key, work),
       generatePassword: this.#options.generatePassword ?? (() => this.random.base62(20)),
     };

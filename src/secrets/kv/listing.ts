@@ -3,7 +3,7 @@ import type { RequestContext } from '../../engine/engine.ts';
 import type { Input } from '../../engine/fields.ts';
 import { type pageFields, pageOf } from '../../engine/paging.ts';
 import { listReply, type Reply } from '../../engine/reply.ts';
-import { METADATA, readSoundSecret } from './records.ts';
+import { METADATA, readSecret, unlessDamaged } from './records.ts';
 import { shownSecret } from './shown.ts';
 
 type ListInput = Input<typeof pageFields> & { path: string };
@@ -76,8 +76,14 @@ export function visibility(
 function details(context: RequestContext, folder: string, names: readonly string[]): UnknownRecord {
   const info: UnknownRecord = Object.create(null);
   for (const name of names) {
-    const secret = name.endsWith('/') ? undefined : readSoundSecret(context, folder + name);
-    if (secret) info[name] = shownSecret(context.view, folder + name, secret);
+    if (name.endsWith('/')) continue;
+    const shown = unlessDamaged(context, folder + name, () => detail(context, folder + name));
+    if (shown) info[name] = shown;
   }
   return info;
+}
+
+function detail({ view }: RequestContext, path: string): UnknownRecord | undefined {
+  const secret = readSecret(view, path);
+  return secret && shownSecret(view, path, secret);
 }

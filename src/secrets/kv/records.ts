@@ -79,9 +79,9 @@ export function readSecret(view: View, path: string): SecretRecord | undefined {
   return view.get<SecretRecord>(METADATA + path);
 }
 /** For listings: a damaged record is reported to the operator and left out, it does not hide the others. */
-export function readSoundSecret({ view, log }: WorkContext, path: string): SecretRecord | undefined {
+export function unlessDamaged<T>({ log }: WorkContext, path: string, read: () => T): T | undefined {
   try {
-    return readSecret(view, path);
+    return read();
   } catch (error) {
     if (!(error instanceof CorruptRecord)) throw error;
     log.error('a listing leaves out a damaged secret', { path });

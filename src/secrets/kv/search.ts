@@ -4,7 +4,7 @@ import type { UnknownRecord } from '../../base/json.ts';
 import { type Handler, path, type RequestContext } from '../../engine/engine.ts';
 import { type Fields, type Input, integer, pairs, text } from '../../engine/fields.ts';
 import { folderOf, visibility } from './listing.ts';
-import { METADATA, readSoundSecret, type SecretRecord } from './records.ts';
+import { METADATA, readSecret, type SecretRecord, unlessDamaged } from './records.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
@@ -57,7 +57,7 @@ function search(context: RequestContext, input: SearchInput): UnknownRecord {
       return { keys, key_info: info, next: last };
     }
     last = key.slice(METADATA.length);
-    const found = sees(last) ? match(context, last, input) : undefined;
+    const found = sees(last) && unlessDamaged(context, last, () => match(context, last, input));
     if (!found) continue;
     keys.push(last);
     info[last] = found;
@@ -67,7 +67,7 @@ function search(context: RequestContext, input: SearchInput): UnknownRecord {
 
 /** What the reply says of a secret that matches. */
 function match(context: RequestContext, where: string, input: SearchInput): UnknownRecord | undefined {
-  const secret = readSoundSecret(context, where);
+  const secret = readSecret(context.view, where);
   if (!secret) return undefined;
   const known = context.allowed('read', METADATA + where);
   const custom = known ? secret.customMetadata : null;
