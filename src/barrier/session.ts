@@ -24,8 +24,8 @@ export interface SessionSource {
   barrier: { view(transaction: Transaction, prefix: string): View };
 }
 
-export function openSession({ store, barrier }: SessionSource): Session {
-  const transaction = store.begin();
+/** `transaction`: one that holds writes already, to commit with the session's. */
+export function openSession({ store, barrier }: SessionSource, transaction = store.begin()): Session {
   let applied: Revision = 0;
   let waiting: (() => void)[] = [];
   return {

@@ -22,6 +22,8 @@ export interface EngineType {
   readonly summary: string;
   /** Other names that mean this type (`kv-v2`, `generic`) with the mount options they imply. */
   readonly aliases?: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** The host's own: its handlers are handed a `SystemContext` (mounts/). */
+  readonly host?: boolean;
   /** Mounted by the host only, once, never removed (`sys`, `identity`, `token`, `cubbyhole`). */
   readonly singleton?: boolean;
   /** Checks mount options before the mount exists, or is tuned from `before`; throws `InvalidRequest`. */

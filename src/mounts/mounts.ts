@@ -20,6 +20,8 @@ export interface OpenMount {
   readonly engine: Engine | undefined;
   readonly failure: Error | undefined;
   readonly table: PathTable;
+  /** `sys` or `token`: the host's own. */
+  readonly host: boolean;
   readonly locks: KeyedLock;
 }
 
@@ -189,8 +191,8 @@ export class Mounts {
     const log = this.#options.log.named(`${entry.type}.${entry.accessor}`);
     let engine: Engine | undefined;
     let failure: Error | undefined;
+    const type = this.#typeOf(entry.class, entry.type);
     try {
-      const type = this.#typeOf(entry.class, entry.type);
       if (!type) throw new Error(`unknown backend type: ${JSON.stringify(entry.type)}`);
       engine = type.open({ mount: info, clock: this.#options.clock, random: this.#options.random, log });
     } catch (error) {
@@ -198,7 +200,7 @@ export class Mounts {
       this.#options.log.error('a mount cannot be opened; the others go on', { path: info.path, error: failure });
     }
     const table = new PathTable(engine?.paths ?? []);
-    return this.#replace({ entry, info, engine, failure, table, locks: new KeyedLock() });
+    return this.#replace({ entry, info, engine, failure, table, host: type?.host ?? false, locks: new KeyedLock() });
   }
 
   #replace(mount: OpenMount): OpenMount {

@@ -17,7 +17,7 @@ const NONE = Object.freeze({});
 /** Engines of the host may set any header; others only what the mount is tuned to let through. */
 function allowedHeaders({ reply, mount }: Exchange): Readonly<Record<string, string>> {
   if (!reply?.headers) return NONE;
-  if (mount?.entry.class === 'system') return reply.headers;
+  if (mount?.host) return reply.headers;
   const allowed = new Set(mount?.entry.config.allowed_response_headers?.map((name) => name.toLowerCase()));
   return Object.fromEntries(Object.entries(reply.headers).filter(([name]) => allowed.has(name.toLowerCase())));
 }

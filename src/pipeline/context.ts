@@ -23,7 +23,7 @@ export function requestContext(exchange: Exchange, mount: OpenMount): SystemCont
     warn: (message: string) => void exchange.warnings.push(message),
     allowed: (operation: Operation, relative: string) => allowedAt(exchange, operation, relative),
   };
-  if (mount.entry.class !== 'system') return context as SystemContext;
+  if (!mount.host) return context as SystemContext;
   return {
     ...context,
     session,

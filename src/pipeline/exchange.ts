@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { UnknownRecord } from '../base/json.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Audit } from '../audit/broker.ts';
+import type { AuditAuth, AuditRequest } from '../audit/record.ts';
 import type { ParsedOperation } from '../engine/dispatch.ts';
 import type { Operation } from '../engine/engine.ts';
 import type { AuthReply, Reply } from '../engine/reply.ts';
@@ -84,6 +85,9 @@ export interface Exchange {
   /** The reply's JSON before wrapping; what the audit log shows. */
   body?: UnknownRecord;
   requestAudited: boolean;
+  /** What the request's two audit entries share. */
+  auditAuth?: AuditAuth;
+  auditRequest?: AuditRequest;
 }
 
 export type Step = (exchange: Exchange) => void | Promise<void>;

@@ -33,7 +33,7 @@ const STEPS: readonly Step[] = [
   registerLease,
   endSpentToken,
   wrapReply,
-  auditReply,
+  (exchange) => void auditReply(exchange),
   awaitCommit,
 ];
 

@@ -17,6 +17,7 @@ const OPERATION_OF = new Map<string, Operation>([
 /** Health, seal status, initialisation and unsealing answer before all else: no token, no audit, also when sealed. */
 export function serveStatus(parts: PipelineParts, wire: WireRequest): WireReply | Promise<WireReply> | undefined {
   if (!wire.path.startsWith('sys/') || wire.query.help !== undefined) return undefined;
+  if (wire.path === 'sys/metrics' && !wire.listener.unauthenticatedMetrics) return undefined;
   const operation = OPERATION_OF.get(wire.method);
   if (!operation) return undefined;
   const found = findOperation(parts.statusPaths, wire.path.slice('sys/'.length), operation);

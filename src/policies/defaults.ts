@@ -85,3 +85,16 @@ path "identity/oidc/provider/+/authorize" {
   capabilities = ["read", "update"]
 }
 `;
+
+/** What a wrapping token may do: get what it wraps, nothing else. Fixed. */
+export const WRAPPING_POLICY = 'response-wrapping';
+export const WRAPPING_POLICY_TEXT = `path "sys/wrapping/unwrap" {
+  capabilities = ["update"]
+}
+path "sys/wrapping/lookup" {
+  capabilities = ["read", "update"]
+}
+path "sys/wrapping/rewrap" {
+  capabilities = ["update"]
+}
+`;

@@ -3,7 +3,13 @@ import type { View } from '../barrier/view.ts';
 import type { Clock } from '../base/clock.ts';
 import { InternalFailure, InvalidRequest, NotFound } from '../base/errors.ts';
 import { type Acl, compileAcl, ROOT_POLICY } from './acl.ts';
-import { DEFAULT_POLICY, DEFAULT_POLICY_TEXT, IMMUTABLE_POLICIES } from './defaults.ts';
+import {
+  DEFAULT_POLICY,
+  DEFAULT_POLICY_TEXT,
+  IMMUTABLE_POLICIES,
+  WRAPPING_POLICY,
+  WRAPPING_POLICY_TEXT,
+} from './defaults.ts';
 import { WeightedLru } from './lru.ts';
 import { checkedPolicyName, normalPolicyName } from './names.ts';
 import { decodePolicyText, type Policy, parsePolicy } from './parse.ts';
@@ -70,9 +76,16 @@ export class Policies {
     this.#clock = clock;
   }
 
-  /** Once, when a server is initialised: writes the `default` policy. */
+  /** Once, when a server is initialised: writes the policies that are always there. */
   initialize(session: Session): void {
     this.put(session, { name: DEFAULT_POLICY, text: DEFAULT_POLICY_TEXT });
+    const fixed: StoredPolicy = {
+      text: WRAPPING_POLICY_TEXT,
+      version: 1,
+      modifiedAtMs: this.#clock.now(),
+      casRequired: false,
+    };
+    session.view(ACL_POLICIES).put(WRAPPING_POLICY, fixed);
   }
 
   /** Undefined when there is none or it has expired. `root` is there with an empty text. */

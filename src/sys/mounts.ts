@@ -4,7 +4,7 @@ import { isRecord, type UnknownRecord } from '../base/json.ts';
 import { parseDuration } from '../engine/duration.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { any, boolean, duration, list, map, pairs, restOfPath, text } from '../engine/fields.ts';
-import type { MountConfig, MountEntry, UserLockout } from '../mounts/entry.ts';
+import type { MountConfig, UserLockout } from '../mounts/entry.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import { endMount } from './mount-ending.ts';
@@ -113,10 +113,11 @@ function tunePath(parts: SystemParts, root: string, what: string, find: (path: s
           const mount = find(input.path ?? '');
           if (input.plugin_version) throw new InvalidRequest('plugin_version cannot be set: the types are built in');
           const config = { ...mount.entry.config, ...parseConfig(context.request.data) };
-          const change: Partial<Pick<MountEntry, 'description' | 'options' | 'config'>> = { config };
-          if (input.description !== undefined) change.description = input.description;
-          if (input.options) change.options = { ...mount.entry.options, ...input.options };
-          parts.mounts.tune(context.session, mount, change);
+          parts.mounts.tune(context.session, mount, {
+            config,
+            ...(input.description === undefined ? {} : { description: input.description }),
+            ...(input.options ? { options: { ...mount.entry.options, ...input.options } } : {}),
+          });
           return undefined;
         },
       },

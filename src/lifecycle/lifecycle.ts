@@ -1,0 +1,229 @@
+/**
+ * Not initialised, sealed, unsealed: owns the way between the three, the records that say how the root key is protected,
+ * and nothing of what goes on while unsealed: that is opened and closed through `Unsealed`.
+ */
+import type { Barrier } from '../barrier/barrier.ts';
+import { openSession, type Session } from '../barrier/session.ts';
+import type { Clock } from '../base/clock.ts';
+import { InvalidRequest, NotInitialized, Sealed } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { RECOVERY, SHAMIR, unwrapWithShares } from '../seal/shamir.ts';
+import { type Seal, type SealConfig, unwrapWithAny, type WrappedKey, wrapWithAll } from '../seal/seal.ts';
+import { collectShares, type ShareCollector } from '../seal/shares.ts';
+import type { Store, Transaction } from '../store/store.ts';
+import { checkInitialization, type Initialization, type InitializationResult, makeShares } from './initialization.ts';
+
+/** What is open while the server is unsealed. */
+export interface Unsealed {
+  /** First of all times: default mounts, policies, salts. */
+  initialize(session: Session): void;
+  /** Loads and starts; on failure the server stays sealed. */
+  start(session: Session): Promise<void>;
+  stop(): Promise<void>;
+  createRootToken(session: Session): string;
+}
+
+export interface LifecycleOptions {
+  store: Store;
+  barrier: Barrier;
+  /** Automatic seals of the configuration, in order; empty: Shamir. */
+  seals: readonly Seal[];
+  open(): Unsealed;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  clusterName: string | undefined;
+  storageType: string;
+  version: string;
+  buildDate: string;
+}
+
+const CONFIG = 'core/seal-config';
+const RECOVERY_CONFIG = 'core/recovery-config';
+const ROOT_KEY = 'core/root-key';
+const CLUSTER = 'core/cluster';
+const ROOT_KEY_BYTES = 32;
+
+export class Lifecycle {
+  readonly #options: LifecycleOptions;
+  #unsealed: Unsealed | undefined;
+  #collector: ShareCollector | undefined;
+  /** One change of state at a time. */
+  #changing: Promise<unknown> = Promise.resolve();
+
+  constructor(options: LifecycleOptions) {
+    this.#options = options;
+  }
+
+  get initialized(): boolean {
+    return this.#config() !== undefined;
+  }
+  get sealed(): boolean {
+    return this.#unsealed === undefined;
+  }
+  get cluster(): { id: string; name: string } | undefined {
+    return this.#read<{ id: string; name: string }>(CLUSTER);
+  }
+  /** The error a request gets while it cannot be served. */
+  sealedError(): Error {
+    return this.initialized ? new Sealed() : new NotInitialized('Vault is not initialized');
+  }
+
+  /** Makes root key, keyring, shares and root token in one commit. With an automatic seal the server is unsealed after. */
+  initialize(request: Initialization): Promise<InitializationResult> {
+    return this.#alone(async () => {
+      if (this.initialized) throw new InvalidRequest('Vault is already initialized');
+      const automatic = this.#options.seals.length > 0;
+      const counts = checkInitialization(request, automatic);
+      const { random, store, barrier } = this.#options;
+      const rootKey = random.bytes(ROOT_KEY_BYTES);
+      try {
+        const made = await makeShares(counts, { random, name: automatic ? RECOVERY : SHAMIR });
+        const { records } = await wrapWithAll([...this.#options.seals, made.seal], rootKey);
+        made.seal.close();
+        const transaction = store.begin();
+        barrier.initialize(transaction, rootKey);
+        this.#write(transaction, ROOT_KEY, records);
+        this.#write(transaction, CONFIG, automatic ? { ...made.config, type: this.#options.seals[0]!.type, secret_shares: 1, secret_threshold: 1 } : made.config);
+        if (automatic) this.#write(transaction, RECOVERY_CONFIG, made.config);
+        const id = random.uuid();
+        this.#write(transaction, CLUSTER, { id, name: this.#options.clusterName ?? `vault-cluster-${id.slice(0, 8)}` });
+        barrier.unseal(transaction, rootKey);
+        const rootToken = await this.#firstState(transaction);
+        const token = await counts.showRootToken(rootToken);
+        if (automatic) await this.#start();
+        else barrier.seal();
+        return { ...made.shown, root_token: token };
+      } finally {
+        rootKey.fill(0);
+      }
+    });
+  }
+
+  /** Adds a share; with enough of them the server unseals. */
+  async submitShare(share: string): Promise<void> {
+    await this.#alone(async () => {
+      if (!this.initialized) throw new InvalidRequest('server is not yet initialized');
+      if (!this.sealed) return;
+      const key = await this.#shares().submit(share);
+      if (!key) return;
+      const { random } = this.#options;
+      const wrapped = this.#wrapped().find((record) => record.seal === SHAMIR || record.seal === RECOVERY);
+      if (!wrapped) throw new InvalidRequest('no key shares belong to this server');
+      await this.#unsealWith(await unwrapWithShares({ key, wrapped, random }));
+    });
+  }
+
+  resetShares(): void {
+    this.#collector?.reset();
+  }
+
+  /** Tries the automatic seals; rejects with the seals' reasons when none works. Nothing to do for Shamir. */
+  async unsealAutomatically(): Promise<void> {
+    if (this.#options.seals.length === 0 || !this.initialized) return;
+    await this.#alone(async () => {
+      if (!this.sealed) return;
+      const { rootKey, seal, failures } = await unwrapWithAny(this.#options.seals, this.#wrapped());
+      for (const { seal: name, error } of failures) this.#options.log.warn('a seal did not give the root key', { seal: name, error });
+      this.#options.log.info('unsealing by an automatic seal', { seal: seal.name });
+      await this.#unsealWith(rootKey);
+    });
+  }
+
+  /** Stops everything and overwrites the keys. */
+  seal(): Promise<void> {
+    return this.#alone(async () => {
+      const unsealed = this.#unsealed;
+      this.#unsealed = undefined;
+      await unsealed?.stop();
+      this.#options.barrier.seal();
+      if (unsealed) this.#options.log.info('sealed');
+    });
+  }
+
+  /** As `sys/seal-status` shows it. */
+  status() {
+    const config = this.#config();
+    const shares = this.#sharesConfig();
+    const automatic = this.#options.seals.length > 0;
+    const cluster = this.sealed ? undefined : this.cluster;
+    return {
+      type: config?.type ?? this.#options.seals[0]?.type ?? SHAMIR,
+      initialized: config !== undefined,
+      sealed: this.sealed,
+      t: shares?.secret_threshold ?? 0,
+      n: shares?.secret_shares ?? 0,
+      progress: this.#collector?.progress ?? 0,
+      nonce: this.#collector?.nonce ?? '',
+      version: this.#options.version,
+      build_date: this.#options.buildDate,
+      migration: false,
+      ...(cluster ? { cluster_name: cluster.name, cluster_id: cluster.id } : {}),
+      recovery_seal: automatic,
+      storage_type: this.#options.storageType,
+    };
+  }
+
+  async #firstState(transaction: Transaction): Promise<string> {
+    const session = openSession(this.#options, transaction);
+    const first = this.#options.open();
+    first.initialize(session);
+    const rootToken = first.createRootToken(session);
+    session.apply();
+    await session.settled();
+    return rootToken;
+  }
+
+  async #unsealWith(rootKey: Buffer): Promise<void> {
+    try {
+      this.#options.barrier.unseal(this.#options.store.begin(), rootKey);
+      await this.#start();
+    } finally {
+      rootKey.fill(0);
+    }
+  }
+
+  async #start(): Promise<void> {
+    const unsealed = this.#options.open();
+    try {
+      await unsealed.start(openSession(this.#options));
+    } catch (error) {
+      await unsealed.stop();
+      this.#options.barrier.seal();
+      throw error;
+    }
+    this.#unsealed = unsealed;
+    this.#options.log.info('unsealed');
+  }
+
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#changing.then(work, work);
+    this.#changing = mine.catch(() => {});
+    return mine;
+  }
+
+  #shares(): ShareCollector {
+    const threshold = this.#sharesConfig()?.secret_threshold ?? 1;
+    this.#collector ??= collectShares({ threshold, random: this.#options.random });
+    return this.#collector;
+  }
+  #sharesConfig(): SealConfig | undefined {
+    return this.#read<SealConfig>(RECOVERY_CONFIG) ?? this.#config();
+  }
+  #config(): SealConfig | undefined {
+    return this.#read<SealConfig>(CONFIG);
+  }
+  #wrapped(): WrappedKey[] {
+    return this.#read<WrappedKey[]>(ROOT_KEY) ?? [];
+  }
+
+  /** These records are read while sealed: plain JSON, with nothing secret in it. */
+  #read<T>(key: string): T | undefined {
+    const bytes = this.#options.store.begin().get(key);
+    return bytes ? (JSON.parse(Buffer.from(bytes).toString()) as T) : undefined;
+  }
+  #write(transaction: Transaction, key: string, value: unknown): void {
+    transaction.put(key, Buffer.from(JSON.stringify(value)));
+  }
+}

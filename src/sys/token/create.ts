@@ -1,0 +1,171 @@
+import { InvalidRequest, PermissionDenied } from '../../base/errors.ts';
+import type { EnginePath } from '../../engine/engine.ts';
+import { boolean, duration, type Input, integer, list, pairs, text } from '../../engine/fields.ts';
+import type { Reply } from '../../engine/reply.ts';
+import { grantTtl } from '../../leases/lease.ts';
+import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
+import { authReply } from '../../tokens/issue.ts';
+import { type Token, tokenPolicies } from '../../tokens/token.ts';
+import type { SystemParts } from '../parts.ts';
+import { checkRolePolicies, readRole, type TokenRole } from './roles.ts';
+
+const fields = {
+  id: text({ description: 'The token’s text, with sudo; else random.', secret: true }),
+  role_name: text({ description: 'A token role whose settings apply.' }),
+  display_name: text({ description: 'Shown in the audit log.', default: 'token' }),
+  entity_alias: text({ description: 'An identity alias the token belongs to; the role must allow it.' }),
+  explicit_max_ttl: duration({ description: 'Hard limit on the token’s life.', default: 0 }),
+  lease: duration({ description: 'Older name for ttl.' }),
+  meta: pairs({ description: 'Shown in the audit log, in clear.' }),
+  no_default_policy: boolean({ description: 'Leaves the default policy out.', default: false }),
+  no_parent: boolean({ description: 'Makes an orphan; needs sudo.', default: false }),
+  num_uses: integer({ description: 'How many requests it is good for; 0 is unlimited.', default: 0 }),
+  period: duration({ description: 'Renewable for ever, by this much each time; needs sudo.', default: 0 }),
+  policies: list({ description: 'Policies; without them the parent’s.' }),
+  renewable: boolean({ description: 'Whether it can be renewed.', default: true }),
+  ttl: duration({ description: 'Time to live.' }),
+  type: text({ description: 'service or batch.', choices: ['', 'service', 'batch', 'default'] }),
+};
+type Wanted = Input<typeof fields>;
+
+export function createPaths(parts: SystemParts): EnginePath[] {
+  const create = (pattern: string, summary: string, orphan: boolean) =>
+    systemPath({
+      pattern,
+      summary,
+      sudo: orphan,
+      fields,
+      operations: { write: { handler: (context, input) => createToken(parts, context, input, orphan) } },
+    });
+  return [
+    create('create', 'Makes a child of the caller’s token.', false),
+    create('create-orphan', 'Makes a token without a parent.', true),
+    create('create/{role_name}', 'Makes a token as a role allows.', false),
+  ];
+}
+
+function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted, orphan: boolean): Reply {
+  const parent = context.token;
+  if (!parent) throw new PermissionDenied();
+  if (parent.type === 'batch') throw new InvalidRequest('batch tokens cannot create more tokens');
+  // A token on its last uses could otherwise outlive its limit through its children.
+  if (parent.numUses > 0) throw new InvalidRequest('restricted use token cannot generate child tokens');
+  const role = wanted.role_name ? roleOrRefuse(context, wanted.role_name) : undefined;
+  const isRoot = parent.policies.includes('root');
+  const sudo = isRoot || context.hasSudo();
+  checkWanted(wanted, role, sudo);
+  const policies = choosePolicies(wanted, role, parent, sudo);
+  const type = chooseType(wanted, role);
+  const period = role?.token_period || wanted.period;
+  const explicitMaxTtl = lowestPositive(wanted.explicit_max_ttl, role?.token_explicit_max_ttl ?? 0);
+  const numUses = lowestPositive(wanted.num_uses, role?.token_num_uses ?? 0);
+  const { ttl, warnings } = chooseTtl(parts, wanted, { policies, period, explicitMaxTtl, type, parent });
+  if (type === 'batch' && (numUses > 0 || period > 0 || explicitMaxTtl > 0)) {
+    throw new InvalidRequest('batch tokens cannot be periodic, use-limited or have an explicit max TTL');
+  }
+  const free = orphan || role?.orphan || wanted.no_parent;
+  const { id, token } = parts.tokens.create(context.session, {
+    type,
+    parent: free ? undefined : parent.key,
+    policies,
+    path: role ? `auth/token/create/${role.name}${role.path_suffix ? `/${role.path_suffix}` : ''}` : `auth/token/${orphan ? 'create-orphan' : 'create'}`,
+    meta: wanted.meta ?? null,
+    displayName: displayName(wanted.display_name),
+    numUses,
+    ttl,
+    explicitMaxTtl,
+    period,
+    renewable: wanted.renewable && (role?.renewable ?? true) && type === 'service',
+    entityId: free ? '' : parent.entityId,
+    role: role?.name ?? '',
+    boundCidrs: role?.token_bound_cidrs ?? (free ? [] : parent.boundCidrs),
+    ...(wanted.id ? { id: wanted.id } : {}),
+  });
+  parts.metrics.count('vault_token_creation', 1, { auth_method: 'token', mount_point: 'auth/token/' });
+  return { auth: authReply(id, token, ttl), warnings };
+}
+
+function roleOrRefuse(context: SystemContext, name: string): TokenRole {
+  const role = readRole(context, name);
+  if (!role) throw new InvalidRequest(`unknown role ${name}`);
+  return role;
+}
+
+function checkWanted(wanted: Wanted, role: TokenRole | undefined, sudo: boolean): void {
+  for (const name of ['explicit_max_ttl', 'period', 'num_uses'] as const) {
+    if (wanted[name] < 0) throw new InvalidRequest(`${name} must be positive`);
+  }
+  if ((wanted.ttl ?? wanted.lease ?? 0) < 0) throw new InvalidRequest('ttl must be positive');
+  if (wanted.num_uses > 0 && wanted.type === 'batch') throw new InvalidRequest('batch tokens cannot have a limited use count');
+  if (wanted.id) {
+    if (!sudo) throw new InvalidRequest('root or sudo privileges required to specify token id');
+    if (role) throw new InvalidRequest('cannot specify token ID when using a role');
+    if (wanted.type === 'batch') throw new InvalidRequest('cannot specify token ID for a batch token');
+    if (wanted.id.includes('.') || /^[sbhrv]{1,3}\./.test(wanted.id)) throw new InvalidRequest("custom token ID cannot contain '.'");
+    if (wanted.id.length > 512 || /\s/.test(wanted.id)) throw new InvalidRequest('custom token ID is not usable');
+  }
+  if (wanted.no_parent && !sudo && !role?.orphan) throw new InvalidRequest('root or sudo privileges required to create orphan token');
+  if (wanted.period > 0 && !sudo && !role) throw new InvalidRequest('root or sudo privileges required to create periodic token');
+  if (wanted.entity_alias) {
+    if (!role) throw new InvalidRequest('\'entity_alias\' is only allowed in combination with token role');
+    throw new InvalidRequest("invalid 'entity_alias' value");
+  }
+}
+
+function choosePolicies(wanted: Wanted, role: TokenRole | undefined, parent: Token, sudo: boolean): readonly string[] {
+  const asked = wanted.policies?.map((policy) => policy.toLowerCase()) ?? [];
+  const withDefault = !wanted.no_default_policy && !(role?.token_no_default_policy ?? false);
+  if (role) return checkRolePolicies(role, asked, parent.policies, withDefault);
+  const isRoot = parent.policies.includes('root');
+  if (asked.length === 0) return wanted.no_default_policy ? parent.policies.filter((policy) => policy !== 'default') : parent.policies;
+  if (asked.includes('root') && !isRoot) throw new InvalidRequest('root tokens may not be created without parent token being root');
+  const policies = tokenPolicies(asked, { withDefault });
+  const grants = new Set([...parent.policies, ...(withDefault ? ['default'] : [])]);
+  if (!sudo && policies.some((policy) => !grants.has(policy))) throw new InvalidRequest('child policies must be subset of parent');
+  return policies;
+}
+
+function chooseType(wanted: Wanted, role: TokenRole | undefined): 'service' | 'batch' {
+  const fixed = role?.token_type;
+  if (fixed === 'service' || fixed === 'batch') {
+    if (wanted.type && wanted.type !== 'default' && wanted.type !== fixed) throw new InvalidRequest(`role requires token type ${fixed}`);
+    return fixed;
+  }
+  if (wanted.type === 'service' || wanted.type === 'batch') return wanted.type;
+  return fixed === 'default-batch' ? 'batch' : 'service';
+}
+
+function chooseTtl(
+  parts: SystemParts,
+  wanted: Wanted,
+  about: { policies: readonly string[]; period: number; explicitMaxTtl: number; type: string; parent: Token },
+): { ttl: number; warnings: string[] } {
+  const asked = wanted.ttl ?? wanted.lease ?? 0;
+  const { defaultLeaseTtl, maxLeaseTtl } = parts.server.limits;
+  const root = about.policies.includes('root');
+  // A root token never expires unless it was asked to, or its parent does.
+  if (root && asked === 0 && about.period === 0 && about.explicitMaxTtl === 0 && about.type === 'service') {
+    if (about.parent.expiresAtMs !== 0) throw new InvalidRequest('expiring root tokens cannot create non-expiring root tokens');
+    return { ttl: 0, warnings: [] };
+  }
+  const nowMs = parts.clock.now();
+  return grantTtl({
+    nowMs,
+    issuedAtMs: nowMs,
+    ttl: asked,
+    defaultTtl: defaultLeaseTtl,
+    maxTtls: [maxLeaseTtl],
+    period: about.period,
+    explicitMaxTtl: about.explicitMaxTtl,
+  });
+}
+
+function lowestPositive(a: number, b: number): number {
+  return a > 0 && b > 0 ? Math.min(a, b) : Math.max(a, b);
+}
+
+/** `token-` before a name of the caller's choosing, so that it cannot pass for a login's. */
+function displayName(wanted: string): string {
+  if (wanted === 'token' || wanted === '') return 'token';
+  return `token-${wanted.replace(/[^a-zA-Z0-9-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 128)}`;
+}

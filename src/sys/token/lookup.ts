@@ -1,0 +1,109 @@
+import { rfc3339 } from '../../base/clock.ts';
+import { PermissionDenied } from '../../base/errors.ts';
+import type { UnknownRecord } from '../../base/json.ts';
+import type { EnginePath } from '../../engine/engine.ts';
+import { text } from '../../engine/fields.ts';
+import { pageFields, pageOf } from '../../engine/paging.ts';
+import { listReply } from '../../engine/reply.ts';
+import { systemPath } from '../../mounts/system-context.ts';
+import type { Token } from '../../tokens/token.ts';
+import type { SystemParts } from '../parts.ts';
+import { byAccessor } from './find.ts';
+
+export function lookupPaths(parts: SystemParts): EnginePath[] {
+  const { tokens, clock } = parts;
+  const tokenField = text({ description: 'The token; without it, the caller’s.', secret: true });
+  return [
+    systemPath({
+      pattern: 'lookup',
+      summary: 'Shows a token.',
+      fields: { token: tokenField },
+      operations: {
+        read: {
+          handler(context, input) {
+            const id = input.token || context.tokenText;
+            return { data: shownToken(tokens.find(context.session, id), id, clock.now()) };
+          },
+        },
+        write: {
+          handler(context, input) {
+            const id = input.token || context.tokenText;
+            return { data: shownToken(tokens.find(context.session, id), id, clock.now()) };
+          },
+        },
+      },
+    }),
+    systemPath({
+      pattern: 'lookup-self',
+      summary: 'Shows the caller’s own token.',
+      fields: { token: text({ description: 'Ignored.', deprecated: true, secret: true }) },
+      operations: {
+        read: { handler: (context) => ({ data: shownToken(context.token, context.tokenText, clock.now()) }) },
+        write: { handler: (context) => ({ data: shownToken(context.token, context.tokenText, clock.now()) }) },
+      },
+    }),
+    systemPath({
+      pattern: 'lookup-accessor',
+      summary: 'Shows the token of an accessor, without its text.',
+      fields: { accessor: text({ description: 'The accessor.' }) },
+      operations: {
+        write: {
+          handler: (context, input) => ({
+            data: shownToken(byAccessor(parts, context, input.accessor), '', clock.now()),
+          }),
+        },
+      },
+    }),
+    systemPath({
+      pattern: 'accessors',
+      summary: 'Lists the accessors of all tokens.',
+      sudo: true,
+      fields: pageFields,
+      operations: { list: { handler: (context, input) => listReply(tokens.accessors(context.session, pageOf(input))) } },
+    }),
+    systemPath({
+      pattern: 'tidy',
+      summary: 'Removes what broken-off operations left behind.',
+      sudo: true,
+      fields: {},
+      operations: {
+        write: {
+          handler() {
+            tokens.tidy().catch((error) => parts.log.warn('tidying tokens failed', { error }));
+            return { status: 202, warnings: ['Tidy operation successfully started. Any information from the operation will be printed to the server log.'] };
+          },
+        },
+      },
+    }),
+  ];
+}
+
+/** As every lookup shows a token. 403 where there is none: a probe learns nothing. */
+export function shownToken(token: Token | undefined, id: string, nowMs: number): UnknownRecord {
+  if (!token) throw new PermissionDenied('bad token');
+  const expires = token.expiresAtMs !== 0;
+  return {
+    accessor: token.accessor,
+    creation_time: Math.floor(token.createdAtMs / 1000),
+    creation_ttl: token.creationTtl,
+    display_name: token.displayName,
+    entity_id: token.entityId,
+    expire_time: expires ? rfc3339(token.expiresAtMs) : null,
+    explicit_max_ttl: token.explicitMaxTtl,
+    id,
+    ...(expires ? { issue_time: rfc3339(token.createdAtMs) } : {}),
+    ...(token.renewedAtMs ? { last_renewal: rfc3339(token.renewedAtMs), last_renewal_time: Math.floor(token.renewedAtMs / 1000) } : {}),
+    meta: token.meta,
+    num_uses: Math.max(token.numUses, 0),
+    orphan: token.parent === undefined,
+    path: token.path,
+    ...(token.period > 0 ? { period: token.period } : {}),
+    policies: token.policies,
+    ...(expires || token.renewable ? { renewable: token.renewable && expires } : {}),
+    ...(token.role ? { role: token.role } : {}),
+    ...(token.boundCidrs.length > 0 ? { bound_cidrs: token.boundCidrs } : {}),
+    ttl: expires ? Math.max(0, Math.floor((token.expiresAtMs - nowMs) / 1000)) : 0,
+    type: token.type,
+  };
+}
+
