@@ -251,6 +251,38 @@ describe('store', () => {
     assert.equal(stepped.disk.values.size, 0);
   });
 
+  it('merges many keys of all three layers', async () => {
+    const names = Array.from({ length: 300 }, (_, n) => `k/${String(n).padStart(3, '0')}`);
+    // Of seven keys four are in the copy, two pending, one is written here; some are in all of them.
+    const layer = (from: number, to: number) =>
+      names.filter((_, n) => (n % 7 >= from && n % 7 < to) || n % 50 === 0);
+    write(Object.fromEntries(layer(0, 4).map((key) => [key, 'copy'])));
+    await stepped.commit();
+    const pending = write(Object.fromEntries(layer(4, 6).map((key) => [key, 'pending'])));
+    for (const key of layer(6, 7)) transaction.put(key, bytes('own'));
+    assert.deepEqual([...transaction.keys('k/')], names);
+    assert.equal(transaction.dependsOn, pending);
+    assert.equal(text(transaction.get('k/150')), 'own');
+  });
+
+  it('walks on while what it walks over is written and committed', async () => {
+    const names = Array.from({ length: 40 }, (_, n) => `k/${String(n).padStart(2, '0')}`);
+    const even = names.filter((_, n) => n % 2 === 0);
+    write(Object.fromEntries(even.map((key) => [key, 'copy'])));
+    await stepped.commit();
+    const changed = write({ 'k/01': 'put', 'k/02': undefined, 'k/07': 'put', 'k/08': undefined });
+    const walk = transaction.keys('k/')[Symbol.iterator]();
+    const seen = [walk.next().value, walk.next().value];
+    await stepped.commit();
+    const later = write({ 'k/10': undefined });
+    seen.push(walk.next().value);
+    assert.equal(transaction.dependsOn, changed);
+    for (let next = walk.next(); !next.done; next = walk.next()) seen.push(next.value);
+    const expected = [...even.filter((key) => !['k/02', 'k/08', 'k/10'].includes(key)), 'k/01', 'k/07'];
+    assert.deepEqual(seen, expected.sort());
+    assert.equal(transaction.dependsOn, later);
+  });
+
   it('closes after the last commit', async () => {
     const revision = write({ a: '1' });
     const closed = store.close();
