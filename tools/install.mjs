@@ -5,11 +5,13 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const projectRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const stampPath = join(projectRoot, 'node_modules', '.coffer-installed.json');
 
 const NODE_MAJOR = 26;
 /** npm packages that carry the Node binary, by platform; they are optional dependencies of package.json. */
@@ -27,9 +29,11 @@ const NODE_PACKAGES = new Map([
 export function installPackages({ dev }) {
   const lockText = readFileSync(join(projectRoot, 'package-lock.json'), 'utf8');
   const lockHash = createHash('sha256').update(lockText).digest('hex');
-  if (isStamped(lockHash, dev)) return;
-  if (!isInstalled(JSON.parse(lockText), dev)) runNpmCi(dev);
-  writeFileSync(stampPath(), JSON.stringify({ lockHash, dev }));
+  const stamp = readStamp();
+  if (stamp?.lockHash === lockHash && (stamp.dev || !dev)) return;
+  const wantsDev = dev || stamp?.dev === true; // npm would remove what an earlier run of the tests has installed.
+  if (!isInstalled(JSON.parse(lockText), wantsDev)) runNpmInstall(wantsDev);
+  writeFileSync(stampPath, JSON.stringify({ lockHash, dev: wantsDev }));
 }
 
 /**
@@ -65,17 +69,12 @@ function pinnedNode() {
   );
 }
 
-function stampPath() {
-  return join(projectRoot, 'node_modules', '.coffer-installed.json');
-}
-
-/** @param {string} lockHash @param {boolean} dev */
-function isStamped(lockHash, dev) {
+/** @returns {{ lockHash: string, dev: boolean } | undefined} what the last installation left, if it was one of ours */
+function readStamp() {
   try {
-    const stamp = JSON.parse(readFileSync(stampPath(), 'utf8'));
-    return stamp.lockHash === lockHash && (stamp.dev || !dev);
+    return JSON.parse(readFileSync(stampPath, 'utf8'));
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -103,19 +102,22 @@ function isInstalled(lock, dev) {
   });
 }
 
-/** @param {boolean} dev */
-function runNpmCi(dev) {
+/**
+ * `npm install` rather than `npm ci`, which refuses a lockfile that lacks an optional package of another platform.
+ * It keeps to the lockfile's versions and does not write it.
+ * @param {boolean} dev
+ */
+function runNpmInstall(dev) {
   process.stderr.write(`Installing the packages that Coffer ${dev ? 'and its tests need' : 'needs'} ...\n`);
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   if (!dev) args.push('--omit=dev');
-  // Inside an npm script, `node` may be the pinned one, which `npm ci` is about to replace: use the Node npm runs on.
+  // Inside an npm script, `node` may be the pinned one, which npm may replace: use the Node npm runs on.
   const { npm_node_execpath: npmNode, npm_execpath: npmScript } = process.env;
   const [command, prefix] = npmNode && npmScript ? [npmNode, [npmScript]] : ['npm', []];
   const env = { ...process.env, npm_config_ignore_scripts: 'true' };
   const result = spawnSync(command, [...prefix, ...args], { cwd: projectRoot, env, stdio: ['ignore', 2, 2] });
   if (result.error) fail(`cannot run npm: ${result.error.message}`);
   if (result.status !== 0) fail('npm could not install the packages; its message is above.');
-  mkdirSync(join(projectRoot, '.cache'), { recursive: true });
 }
 
 /** @param {string} message @returns {never} */
