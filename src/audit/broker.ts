@@ -190,7 +190,8 @@ class Broker implements Audit {
   }
 
   flushed(): Promise<void> | undefined {
-    return this.#unwritten.size === 0 ? undefined : Promise.all(this.#unwritten).then(() => {});
+    const [first] = this.#unwritten;
+    return this.#unwritten.size <= 1 ? first : Promise.all(this.#unwritten).then(() => {});
   }
 
   async reload(): Promise<void> {
