@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { missingOperations } from '../../engine/public-operations.ts';
 import { openEngine, testCaller } from '../../engine/testing.ts';
 import { cubbyhole } from './engine.ts';
 
@@ -39,4 +41,10 @@ test('an empty write and a folder are refused', async () => {
   const mine = openEngine(cubbyhole);
   await assert.rejects(mine.write('a', {}), { message: 'missing data fields' });
   await assert.rejects(mine.read(''), { code: 'invalid_request' });
+});
+
+test('serves every public operation', () => {
+  const table = readFileSync(new URL('operations.tsv', import.meta.url), 'utf8');
+  const { paths } = openEngine(cubbyhole).engine;
+  assert.deepEqual(missingOperations(paths, { table, mountPath: 'cubbyhole/' }), []);
 });
