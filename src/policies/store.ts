@@ -104,11 +104,12 @@ export class Policies {
     return stored && this.#parse(normal, stored);
   }
 
-  /** Names in order, `root` among them; folders under a `prefix` that ends in `/` (or is ''). */
+  /** Names in order, `root` among them but not what the host keeps for itself; folders under a `prefix` that ends in `/` (or is ''). */
   list(session: Session, prefix = '', page: { after?: string; limit?: number } = {}): string[] {
     const view = session.view(ACL_POLICIES);
     const there = view
       .list(prefix)
+      .filter((name) => !IMMUTABLE_POLICIES.has(name))
       .filter((name) => name.endsWith('/') || this.#stored(view, prefix + name) !== undefined);
     const names = prefix === '' ? [...there, ROOT_POLICY].sort() : there;
     const after = page.after ?? '';
