@@ -17,6 +17,8 @@ export interface Reply {
   readonly login?: IdentityClaim;
   /** A body that is not the API's JSON (CRLs, metrics, OpenAPI). */
   readonly raw?: { readonly contentType: string; readonly body: string | Buffer };
+  /** System mounts only: a body that goes on (sys/monitor, snapshots). */
+  readonly stream?: { readonly contentType: string; readonly body: AsyncIterable<string | Buffer> };
   /** Where the API's JSON has the data's members at the top: 'only' (sys/health), or 'also' beside `data` (sys/mounts). */
   readonly topLevel?: 'only' | 'also';
   /** System mounts only: a token or renewal that is already made. */

@@ -14,6 +14,8 @@ export interface SystemContext extends RequestContext {
   hasSudo(): boolean;
   readonly bytes: Buffer | undefined;
   readonly unauthenticatedMetrics: boolean;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
 }
 
 export interface SystemOperation<F extends Fields> extends Omit<OperationSpec<F>, 'handler'> {

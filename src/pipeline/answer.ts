@@ -7,6 +7,7 @@ export function answer(exchange: Exchange): WireReply {
   const { reply, body } = exchange;
   const headers = allowedHeaders(exchange);
   if (reply?.raw) return { status: reply.status ?? 200, headers, raw: reply.raw };
+  if (reply?.stream) return { status: 200, headers, stream: reply.stream };
   if (exchange.wrapInfo) return { status: 200, headers, body: wrappedBody(exchange) };
   if (!body) return { status: reply?.status ?? 204, headers };
   return { status: reply?.status ?? 200, headers, body };

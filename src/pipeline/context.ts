@@ -33,6 +33,9 @@ export function requestContext(exchange: Exchange, mount: OpenMount): SystemCont
       exchange.acl?.check({ path: exchange.path, operation: exchange.operation, sudoRequired: true, data: exchange.data }).allowed ?? false,
     bytes: wire.bytes,
     unauthenticatedMetrics: wire.listener.unauthenticatedMetrics,
+    get signal() {
+      return wire.signal;
+    },
   };
 }
 

@@ -73,5 +73,8 @@ function bareContext(parts: PipelineParts, wire: WireRequest, operation: Operati
     hasSudo: () => false,
     bytes: wire.bytes,
     unauthenticatedMetrics: wire.listener.unauthenticatedMetrics,
+    get signal() {
+      return wire.signal;
+    },
   };
 }

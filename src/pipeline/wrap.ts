@@ -6,7 +6,7 @@ export function wrapReply(exchange: Exchange): void {
   const { reply } = exchange;
   const warnings = [...exchange.warnings, ...(reply?.warnings ?? [])];
   if (!reply && !exchange.auth && warnings.length === 0) return;
-  if (reply?.raw) return;
+  if (reply?.raw || reply?.stream) return;
   if (reply?.whole) {
     exchange.body = { ...reply.whole, request_id: exchange.id };
     return;

@@ -30,7 +30,16 @@ export interface SystemParts {
   readonly log: Logger;
   readonly logLevels: LogLevels;
   readonly server: ServerFacts;
+  readonly keys: BarrierKeys;
   openSession(): Session;
+}
+
+/** The barrier, as far as operators look after it. */
+export interface BarrierKeys {
+  status(): { readonly term: number; readonly installTimeMs: number; readonly encryptions: number };
+  /** Resolves when the new key is durable. */
+  rotate(): Promise<void>;
+  quarantined(): readonly { readonly key: string; readonly atMs: number }[];
 }
 
 /** What the process knows of itself. */

@@ -1,0 +1,57 @@
+/**
+ * `sys/`: the host's own paths, written as an engine, one file per group. They see the domains through what
+ * the composition root hands them, and go through the same pipeline as everything else.
+ */
+import type { EngineType } from '../engine/engine.ts';
+import type { PasswordPolicies } from '../policies/password-store.ts';
+import { auditPaths } from './audit.ts';
+import { capabilityPaths } from './capabilities.ts';
+import { configPaths } from './config.ts';
+import { explainPaths } from './explain.ts';
+import { internalPaths } from './internal.ts';
+import { leasePaths } from './leases.ts';
+import { metricsPath } from './metrics.ts';
+import { monitorPath } from './monitor.ts';
+import { mountPaths } from './mounts.ts';
+import type { SystemParts } from './parts.ts';
+import { passwordPolicyPaths } from './password-policies.ts';
+import { pluginPaths } from './plugins.ts';
+import { policyPaths } from './policies.ts';
+import { remountPaths } from './remount.ts';
+import { serverPaths } from './server.ts';
+import { statusPaths } from './status.ts';
+import { toolPaths } from './tools.ts';
+import { wrappingPaths } from './wrapping.ts';
+
+export function systemEngine(parts: SystemParts, passwordPolicies: PasswordPolicies): EngineType {
+  return {
+    type: 'system',
+    class: 'system',
+    summary: 'The server’s own paths: mounts, policies, leases, audit, keys.',
+    host: true,
+    singleton: true,
+    open: () => ({
+      paths: [
+        // Answered before the pipeline's steps; here for help and the OpenAPI document.
+        ...statusPaths({ ...parts, apiAddress: parts.server.apiAddress, clusterAddress: parts.server.clusterAddress }),
+        ...mountPaths(parts, 'secret'),
+        ...mountPaths(parts, 'auth'),
+        ...policyPaths(parts),
+        ...passwordPolicyPaths(passwordPolicies),
+        ...explainPaths(parts),
+        ...capabilityPaths(parts),
+        ...leasePaths(parts),
+        ...wrappingPaths(parts),
+        ...auditPaths(parts),
+        ...toolPaths(parts),
+        ...configPaths(parts),
+        ...serverPaths(parts),
+        ...remountPaths(parts),
+        ...pluginPaths(parts),
+        ...internalPaths(parts),
+        metricsPath(parts),
+        monitorPath(parts),
+      ],
+    }),
+  };
+}

@@ -1,0 +1,97 @@
+import { InvalidRequest, PermissionDenied } from '../base/errors.ts';
+import { findOperation } from '../engine/dispatch.ts';
+import type { EnginePath, Operation } from '../engine/engine.ts';
+import { duration, map, text } from '../engine/fields.ts';
+import type { Reply } from '../engine/reply.ts';
+import { type SystemContext, systemPath } from '../mounts/system-context.ts';
+import { explain } from '../policies/explain.ts';
+import type { Token } from '../tokens/token.ts';
+import type { SystemParts } from './parts.ts';
+import { byAccessor } from './token/find.ts';
+
+const OPERATIONS: readonly Operation[] = ['create', 'read', 'update', 'patch', 'delete', 'list', 'scan'];
+
+const fields = {
+  path: text({ description: 'The request path, without v1/.', required: true }),
+  operation: text({ description: 'create, read, update, patch, delete, list or scan.', default: 'read', choices: [...OPERATIONS] }),
+  data: map({ description: 'The request’s parameters, where rules look at them.' }),
+  wrap_ttl: duration({ description: 'For how long its reply is to be wrapped.', default: 0 }),
+};
+type Asked = { path: string; operation: string; data?: Record<string, unknown> | undefined; wrap_ttl: number };
+
+/**
+ * Why a request would be allowed or refused: "permission denied" is all that a refused request is told. Anybody may ask
+ * about the own token, about another's only with `sudo`.
+ */
+export function explainPaths(parts: SystemParts): EnginePath[] {
+  return [
+    systemPath({
+      pattern: 'policies/explain-self',
+      summary: 'Tells why the caller may or may not do something.',
+      fields,
+      operations: { write: { handler: (context, input) => tell(parts, context, context.token, input) } },
+    }),
+    systemPath({
+      pattern: 'policies/explain',
+      summary: 'Tells why a token may or may not do something; another’s needs sudo.',
+      fields: {
+        ...fields,
+        token: text({ description: 'The token to ask about; without one, the caller’s.', secret: true }),
+        accessor: text({ description: 'Its accessor instead.' }),
+      },
+      operations: {
+        write: {
+          handler(context, input) {
+            const token = input.accessor
+              ? byAccessor(parts, context, input.accessor)
+              : input.token
+                ? parts.tokens.find(context.session, input.token)
+                : context.token;
+            if (token?.key !== context.token?.key && !context.hasSudo()) {
+              throw new PermissionDenied('permission denied: asking about another token needs sudo on this path');
+            }
+            return tell(parts, context, token, input);
+          },
+        },
+      },
+    }),
+  ];
+}
+
+function tell(parts: SystemParts, context: SystemContext, token: Token | undefined, asked: Asked): Reply {
+  if (!token) throw new InvalidRequest('invalid token');
+  const path = asked.path.replace(/^\/?(v1\/)?/, '');
+  const operation = asked.operation as Operation;
+  const match = parts.mounts.match(path);
+  const found = match && findOperation(match.mount.table, match.relative, operation);
+  const explanation = explain(parts.policies.aclFor(context.session, token.policies), {
+    path,
+    operation,
+    data: asked.data,
+    wrapTtlSeconds: asked.wrap_ttl,
+    sudoRequired: found?.path?.sudo ?? false,
+    mountPath: match?.mount.info.path,
+    mountKind: match && kindOf(match.mount.entry),
+  });
+  const { rule, nearMisses, summary, ...rest } = explanation;
+  const [source] = rule?.sources ?? [];
+  const [miss] = nearMisses;
+  return {
+    data: {
+      ...rest,
+      path,
+      operation,
+      explanation: summary,
+      capabilities: rule?.capabilities ?? (explanation.policies.includes('root') ? ['root'] : []),
+      deciding_rule: rule ? { policy: source?.policy, line: source?.line, ...rule } : null,
+      nearest_miss: miss
+        ? { policy: miss.rule.sources[0]?.policy, line: miss.rule.sources[0]?.line, path: miss.rule.path, kind: miss.kind, reason: miss.hint }
+        : null,
+      near_misses: nearMisses,
+    },
+  };
+}
+
+function kindOf(entry: { type: string; options: Readonly<Record<string, string>> }): string {
+  return entry.type === 'kv' && entry.options.version === '2' ? 'kv-v2' : entry.type;
+}

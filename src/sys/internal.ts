@@ -1,0 +1,133 @@
+import { PermissionDenied } from '../base/errors.ts';
+import type { UnknownRecord } from '../base/json.ts';
+import type { EnginePath } from '../engine/engine.ts';
+import { any, boolean, restOfPath } from '../engine/fields.ts';
+import { openApiDocument } from '../engine/openapi.ts';
+import type { OpenMount } from '../mounts/mounts.ts';
+import { type SystemContext, systemPath } from '../mounts/system-context.ts';
+import type { Acl } from '../policies/acl.ts';
+import { resultantAcl } from '../policies/resultant.ts';
+import { shownMount } from './mounts.ts';
+import type { SystemParts } from './parts.ts';
+
+/** `sys/internal/*`: what the web interface, the command line and tools ask for. */
+export function internalPaths(parts: SystemParts): EnginePath[] {
+  return [...uiPaths(parts), ...counterPaths(parts), openApiPath(parts)];
+}
+
+function uiPaths(parts: SystemParts): EnginePath[] {
+  const aclOf = (context: SystemContext): Acl | undefined => {
+    const token = parts.tokens.find(context.session, context.tokenText);
+    return token && token.numUses === 0 ? parts.policies.aclFor(context.session, token.policies) : undefined;
+  };
+  const visible = (mount: OpenMount, acl: Acl | undefined) =>
+    mount.entry.config.listing_visibility === 'unauth' || (acl?.grantsUnder(mount.info.path) ?? false);
+  return [
+    systemPath({
+      pattern: 'internal/ui/mounts',
+      summary: 'Lists the mounts that the caller can see; without a token those tuned to be shown to anybody.',
+      public: true,
+      fields: {},
+      operations: {
+        read: {
+          handler(context) {
+            const acl = aclOf(context);
+            const shown = (kind: 'secret' | 'auth') =>
+              Object.fromEntries(
+                parts.mounts.list(kind).filter((mount) => visible(mount, acl)).map((mount) => [mount.entry.path, acl ? shownMount(mount) : briefMount(mount)]),
+              );
+            return { data: { secret: shown('secret'), auth: shown('auth') } };
+          },
+        },
+      },
+    }),
+    systemPath({
+      pattern: 'internal/ui/mounts/{path...}',
+      summary: 'Shows the mount that a path falls under. The command line finds KV versions by it.',
+      public: true,
+      fields: { path: restOfPath('A path.') },
+      operations: {
+        read: {
+          handler(context, input) {
+            const acl = aclOf(context);
+            const match = parts.mounts.match(input.path);
+            // The same words whether there is a mount or not.
+            if (!match || !acl || !visible(match.mount, acl)) throw new PermissionDenied(`preflight capability check returned 403, please ensure client's policies grant access to path ${JSON.stringify(input.path.endsWith('/') ? input.path : `${input.path}/`)}`);
+            return { data: { ...shownMount(match.mount), path: match.mount.info.path } };
+          },
+        },
+      },
+    }),
+    systemPath({
+      pattern: 'internal/ui/resultant-acl',
+      summary: 'Shows what the caller’s policies add up to.',
+      fields: {},
+      operations: {
+        read: {
+          handler(context) {
+            if (!context.token) throw new PermissionDenied();
+            return { data: { ...resultantAcl(parts.policies.aclFor(context.session, context.token.policies)) } };
+          },
+        },
+      },
+    }),
+    systemPath({
+      pattern: 'internal/ui/namespaces',
+      summary: 'Lists the namespaces that the caller can see.',
+      public: true,
+      fields: {},
+      operations: { read: { handler: () => ({ data: { keys: [] } }) } },
+    }),
+    systemPath({
+      pattern: 'internal/ui/feature-flags',
+      summary: 'Shows which features are on.',
+      public: true,
+      fields: {},
+      operations: { read: { handler: () => ({ data: { feature_flags: [] }, topLevel: 'only' }) } },
+    }),
+  ];
+}
+
+function briefMount({ entry }: OpenMount): UnknownRecord {
+  return { type: entry.type, description: entry.description, options: Object.keys(entry.options).length > 0 ? entry.options : null };
+}
+
+function counterPaths(parts: SystemParts): EnginePath[] {
+  const counter = (name: string, summary: string, read: (context: SystemContext) => UnknownRecord) =>
+    systemPath({
+      pattern: `internal/counters/${name}`,
+      summary,
+      fields: {},
+      operations: { read: { handler: (context) => ({ data: { counters: read(context) } }) } },
+    });
+  return [
+    counter('tokens', 'Counts the service tokens.', (context) => ({
+      service_tokens: { total: parts.tokens.accessors(context.session).length },
+    })),
+    counter('entities', 'Counts the entities.', () => ({ entities: { total: 0 } })),
+    counter('requests', 'Kept for compatibility; see metrics.', () => ({})),
+  ];
+}
+
+function openApiPath(parts: SystemParts): EnginePath {
+  const handler = (context: SystemContext, input: { generic_mount_paths: boolean }) => {
+    const acl = context.token && parts.policies.aclFor(context.session, context.token.policies);
+    if (!acl) throw new PermissionDenied();
+    const mounts = [...parts.mounts.all()].filter(({ info }) => acl.grantsUnder(info.path));
+    const document = openApiDocument(
+      mounts.map((mount) => ({ ...mount.info, paths: mount.engine?.paths ?? [], singleton: mount.host })),
+      { version: parts.server.version, genericMountPaths: input.generic_mount_paths },
+    );
+    return { raw: { contentType: 'application/json', body: JSON.stringify(document) } };
+  };
+  return systemPath({
+    pattern: 'internal/specs/openapi',
+    summary: 'The OpenAPI document of everything that the caller can see.',
+    fields: {
+      generic_mount_paths: boolean({ description: 'Mount paths as parameters.', default: false }),
+      context: any({ description: 'Kept for compatibility.' }),
+    },
+    operations: { read: { handler }, write: { handler } },
+  });
+}
+

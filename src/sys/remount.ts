@@ -1,0 +1,78 @@
+import { InvalidRequest } from '../base/errors.ts';
+import type { EnginePath } from '../engine/engine.ts';
+import { text } from '../engine/fields.ts';
+import type { OpenMount } from '../mounts/mounts.ts';
+import { type SystemContext, systemPath } from '../mounts/system-context.ts';
+import type { SystemParts } from './parts.ts';
+
+interface Migration {
+  readonly source: string;
+  readonly target: string;
+  status: 'in-progress' | 'success' | 'failure';
+}
+
+const REMEMBERED_MAX = 100;
+
+/** `sys/remount`: moves a mount to another path. Its leases are revoked first: their ids name the old path. */
+export function remountPaths(parts: SystemParts): EnginePath[] {
+  const migrations = new Map<string, Migration>();
+  return [
+    systemPath({
+      pattern: 'remount',
+      summary: 'Moves a mount to another path.',
+      sudo: true,
+      fields: { from: text({ description: 'Where it is.' }), to: text({ description: 'Where it shall be.' }) },
+      operations: {
+        write: {
+          outside: true,
+          async handler(context, input) {
+            const from = normal(input.from);
+            const to = normal(input.to);
+            const mount = parts.mounts.get(from);
+            if (!mount) throw new InvalidRequest(`no matching mount at ${JSON.stringify(from)}`);
+            if (mount.host || mount.entry.type === 'cubbyhole') throw new InvalidRequest(`cannot remount ${JSON.stringify(from)}`);
+            if (from.startsWith('auth/') !== to.startsWith('auth/')) throw new InvalidRequest('cannot move between secrets engines and auth methods');
+            const id = parts.random.uuid();
+            const migration: Migration = { source: from, target: to, status: 'in-progress' };
+            migrations.set(id, migration);
+            if (migrations.size > REMEMBERED_MAX) migrations.delete(migrations.keys().next().value!);
+            await move(parts, context, mount, to, migration);
+            return { data: { migration_id: id }, topLevel: 'also' };
+          },
+        },
+      },
+    }),
+    systemPath({
+      pattern: 'remount/status/{migration_id}',
+      summary: 'Shows how far a move has come.',
+      fields: { migration_id: text({ description: 'As the move gave it.', required: true }) },
+      operations: {
+        read: {
+          handler(_, input) {
+            const migration = migrations.get(input.migration_id);
+            if (!migration) throw new InvalidRequest('migration status not found');
+            const { source, target, status } = migration;
+            return { data: { migration_id: input.migration_id, migration_info: { source_mount: source, target_mount: target, status } } };
+          },
+        },
+      },
+    }),
+  ];
+}
+
+async function move(parts: SystemParts, context: SystemContext, mount: OpenMount, to: string, migration: Migration): Promise<void> {
+  try {
+    await parts.leases.revokePrefix(context.session, mount.info.path, { force: false, wait: true });
+    parts.mounts.move(context.session, mount, to.replace(/^auth\//, ''));
+    migration.status = 'success';
+  } catch (error) {
+    migration.status = 'failure';
+    throw error;
+  }
+}
+
+function normal(path: string | undefined): string {
+  const trimmed = (path ?? '').replace(/^\/+|\/+$/g, '');
+  if (trimmed === '') throw new InvalidRequest('both from and to path are required');
+  return `${trimmed}/`;
+}
