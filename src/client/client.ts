@@ -17,7 +17,8 @@ import {
 } from './transport.ts';
 
 export type Method = 'GET' | 'LIST' | 'SCAN' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-export type Query = Readonly<Record<string, string | readonly string[]>>;
+/** Members that are undefined are left out. */
+export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 export type Header = readonly [name: string, value: string];
 
 export interface ClientOptions {
@@ -135,7 +136,7 @@ function outgoing(base: URL, options: ClientOptions, call: Call): OutgoingReques
   const url = new URL(base);
   url.pathname = `${base.pathname.replace(/\/$/, '')}/v1/${escapePath(call.path.replace(/^\/+/, ''))}`;
   for (const [name, value] of Object.entries(call.query ?? {})) {
-    for (const one of typeof value === 'string' ? [value] : value) url.searchParams.append(name, one);
+    for (const one of typeof value === 'string' ? [value] : (value ?? [])) url.searchParams.append(name, one);
   }
   // Proxies drop methods that they do not know, so LIST and SCAN travel as Vault's own client sends them.
   if (call.method === 'LIST') url.searchParams.set('list', 'true');

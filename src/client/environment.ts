@@ -1,4 +1,4 @@
-import type { Header, Query } from './client.ts';
+import type { Header } from './client.ts';
 import { SettingError } from './errors.ts';
 import type { TlsSettings } from './transport.ts';
 
@@ -73,15 +73,6 @@ export function checkHeaderName(name: string): void {
 /** Trailing slashes of an address would double where paths are joined to it. */
 export function trimSlashes(address: string): string {
   return address.startsWith('unix:') ? address : address.replace(/\/+$/, '');
-}
-
-/** The query of `key=value` pairs, of which one key may come several times. */
-export function queryOf(pairs: Readonly<Record<string, unknown>>): Query {
-  const texts = Object.entries(pairs).map(([name, value]) => [
-    name,
-    Array.isArray(value) ? value.map(String) : String(value),
-  ]);
-  return Object.fromEntries(texts) as Query;
 }
 
 function readTls(get: (name: string) => string | undefined): TlsSettings {

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { chmod, open, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { Random } from '../base/random.ts';
@@ -79,7 +78,13 @@ function externalTokenStore(program: string, environment: Environment): TokenSto
   };
 }
 
-function runHelper(program: string, verb: string, environment: Environment, input: string): Promise<string> {
+async function runHelper(
+  program: string,
+  verb: string,
+  environment: Environment,
+  input: string,
+): Promise<string> {
+  const { spawn } = await import('node:child_process');
   return new Promise((resolve, reject) => {
     const child = spawn(program, [verb], { env: environment, stdio: ['pipe', 'pipe', 'pipe'] });
     const outputs: Buffer[] = [];

@@ -1,0 +1,50 @@
+import type { Entry, Group } from '../command.ts';
+
+const later = (synopsis: string, load: Entry['load']): Entry => ({ synopsis, load });
+
+/** Each command has its file: an operator runs one of them at a time, and some are long. */
+export const operator: Group = {
+  name: 'operator',
+  synopsis: 'Perform operator-specific tasks',
+  description: `
+Commands for those who run the server: initialise, seal and unseal it, rotate its keys.
+
+    $ coffer operator init
+    $ coffer operator unseal`,
+  subcommands: new Map([
+    [
+      'generate-root',
+      later(
+        'Generates a new root token',
+        async () => (await import('./operator-generate-root.ts')).generateRoot,
+      ),
+    ],
+    ['init', later('Initializes a server', async () => (await import('./operator-init.ts')).init)],
+    [
+      'key-status',
+      later(
+        'Provides information about the active encryption key',
+        async () => (await import('./operator-keys.ts')).keyStatus,
+      ),
+    ],
+    [
+      'members',
+      later('Returns the nodes of the cluster', async () => (await import('./operator-cluster.ts')).members),
+    ],
+    ['rekey', later('Generates new unseal keys', async () => (await import('./operator-rekey.ts')).rekey)],
+    [
+      'rotate',
+      later('Rotates the underlying encryption key', async () => (await import('./operator-keys.ts')).rotate),
+    ],
+    ['seal', later('Seals the server', async () => (await import('./operator-seal.ts')).seal)],
+    [
+      'step-down',
+      later('Forces the active node to hand over', async () => (await import('./operator-seal.ts')).stepDown),
+    ],
+    ['unseal', later('Unseals the server', async () => (await import('./operator-seal.ts')).unseal)],
+    [
+      'usage',
+      later('Lists historical client counts', async () => (await import('./operator-cluster.ts')).usage),
+    ],
+  ]),
+};

@@ -1,0 +1,31 @@
+import { command } from '../command.ts';
+
+export const server = command({
+  name: 'server',
+  synopsis: 'Start a server',
+  usage: 'server [options]',
+  description: `
+Starts a server that answers the API. Without -dev it starts sealed, and must be initialised once and unsealed after each start unless its seal does that by itself.
+
+Start with a configuration file:
+
+    $ coffer server -config=/etc/coffer/config.hcl
+
+Start for trying things out, in memory:
+
+    $ coffer server -dev -dev-root-token-id=root
+
+  -check                                 read the configuration, name the file, line and field of a mistake, and end
+  -config=<path>                         file or directory of files in HCL or JSON; may be given several times
+  -dev                                   run in memory, initialised and unsealed
+  -dev-listen-address=<host:port>        where -dev listens; the default is 127.0.0.1:8200
+  -dev-root-token-id=<token>             root token of -dev
+  -dev-no-store-token                    do not keep the root token of -dev in the token helper
+  -log-level=<level>                     trace, debug, info, warn or error; the default is info
+  -log-format=<format>                   standard or json`,
+  uses: [],
+  flags: {},
+  arguments: { min: 0 },
+  raw: true,
+  run: (context) => context.startServer(context.arguments, context.terminal),
+});

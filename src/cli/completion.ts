@@ -1,0 +1,110 @@
+import type { Command, Completes, Group } from './command.ts';
+import { isGroup } from './command.ts';
+import { flagNames } from './flags.ts';
+import { tableFor } from './tables.ts';
+import type { Terminal } from './terminal.ts';
+
+/**
+ * Answers the shell's question what could stand at the cursor: the shell puts the line into COMP_LINE and the cursor
+ * into COMP_POINT, and reads one candidate a line. Whatever fails gives no candidates, because there is nobody to tell.
+ */
+export async function complete(root: Group, terminal: Terminal): Promise<number> {
+  const { environment } = terminal;
+  const line = environment.COMP_LINE ?? '';
+  const point = Number(environment.COMP_POINT ?? line.length);
+  const words = line.slice(0, Number.isSafeInteger(point) ? point : line.length).split(/\s+/);
+  const last = words.at(-1) ?? '';
+  try {
+    for (const candidate of await candidates(root, words.slice(1, -1), last, terminal)) {
+      terminal.output.write(`${candidate}\n`);
+    }
+  } catch {
+    return 1;
+  }
+  return 0;
+}
+
+async function candidates(
+  root: Group,
+  before: readonly string[],
+  last: string,
+  terminal: Terminal,
+): Promise<string[]> {
+  let node: Command | Group = root;
+  let at = 0;
+  while (isGroup(node) && at < before.length) {
+    const entry: { load(): Promise<Command | Group> } | undefined = node.subcommands.get(before[at]!);
+    if (!entry) return [];
+    node = await entry.load();
+    at++;
+  }
+  if (isGroup(node)) {
+    const shown = [...node.subcommands].filter(([, entry]) => !entry.hidden).map(([name]) => name);
+    return shown.filter((name) => name.startsWith(last)).sort();
+  }
+  return commandCandidates(node, before.slice(at), last, terminal);
+}
+
+async function commandCandidates(
+  command: Command,
+  before: readonly string[],
+  last: string,
+  terminal: Terminal,
+): Promise<string[]> {
+  const table = tableFor(command);
+  const names = flagNames(table);
+  const [, dashes = '', name = '', value] = /^(-{1,2})([^=]*)=(.*)$/.exec(last) ?? [];
+  if (value !== undefined) {
+    const values = table[names.get(name) ?? '']?.values ?? [];
+    return values.filter((one) => one.startsWith(value)).map((one) => `${dashes}${name}=${one}`);
+  }
+  if (last.startsWith('-')) {
+    return [...names.keys()]
+      .map((one) => `-${one}`)
+      .filter((one) => one.startsWith(last))
+      .sort();
+  }
+  const flagBefore = /^--?([^=]+)$/.exec(before.at(-1) ?? '')?.[1];
+  const flag = flagBefore === undefined ? undefined : table[names.get(flagBefore) ?? ''];
+  if (flag && flag.kind !== 'bool') return (flag.values ?? []).filter((one) => one.startsWith(last));
+  return command.completes ? serverCandidates(command.completes, last, terminal) : [];
+}
+
+/** A shell waits with a blank line for this answer, so the server gets one second. */
+const TIMEOUT_MS = 1000;
+
+async function serverCandidates(kind: Completes, last: string, terminal: Terminal): Promise<string[]> {
+  if (kind === 'files') return fileCandidates(last);
+  const { openConnections } = await import('./connect.ts');
+  const impatient = {
+    ...terminal,
+    environment: { ...terminal.environment, VAULT_CLIENT_TIMEOUT: `${TIMEOUT_MS}ms` },
+  };
+  const client = await openConnections({}, impatient).client();
+  const names = async (path: string) => {
+    const reply = await client.request('GET', path);
+    return Object.keys(reply.data ?? {}).filter((name) => name.endsWith('/'));
+  };
+  const { stringsOf } = await import('../client/reply.ts');
+  const listed = async (path: string) => stringsOf((await client.find('LIST', path))?.data?.keys);
+  const all = {
+    secrets: () => names('sys/mounts'),
+    auths: () => names('sys/auth'),
+    audits: () => names('sys/audit'),
+    policies: () => listed('sys/policies/acl'),
+    async paths() {
+      const folder = last.includes('/') ? last.slice(0, last.lastIndexOf('/') + 1) : '';
+      if (folder === '') return [...(await names('sys/mounts')), 'auth/', 'sys/'];
+      return (await listed(folder)).map((name) => `${folder}${name}`);
+    },
+  };
+  return (await all[kind]()).filter((name) => name.startsWith(last)).sort();
+}
+
+async function fileCandidates(last: string): Promise<string[]> {
+  const { readdirSync } = await import('node:fs');
+  const folder = last.includes('/') ? last.slice(0, last.lastIndexOf('/') + 1) : '';
+  const entries = readdirSync(folder || '.', { withFileTypes: true });
+  const names = entries.map((entry) => `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`);
+  return names.filter((name) => name.startsWith(last)).sort();
+}
