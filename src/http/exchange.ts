@@ -36,7 +36,6 @@ const METHODS: ReadonlyMap<string, WireRequest['method']> = new Map([
   ['SCAN', 'SCAN'],
 ]);
 const API_PREFIX = '/v1/';
-const NO_QUERY = '';
 
 /** One request and its reply: from the parsed head and the bytes of the body to what is written back. */
 export class ApiExchange implements Exchange {
@@ -96,7 +95,7 @@ export class ApiExchange implements Exchange {
     const question = target.indexOf('?');
     const path = normalisePath(question < 0 ? target : target.slice(0, question));
     if (!path.startsWith(API_PREFIX)) return outsideApi(path);
-    const query = parseQuery(question < 0 ? NO_QUERY : target.slice(question + 1));
+    const query = parseQuery(question < 0 ? '' : target.slice(question + 1));
     return this.#context.handle(this.#request(path.slice(API_PREFIX.length), query, body));
   }
 
@@ -252,12 +251,17 @@ class ApiRequest implements WireRequest {
 function methodOf(name: string, query: UnknownRecord): WireRequest['method'] {
   const method = METHODS.get(name);
   if (!method) throw new UnsupportedOperation();
-  if (method !== 'GET' && method !== 'LIST' && method !== 'SCAN') return method;
+  if (hasNone(query) || (method !== 'GET' && method !== 'LIST' && method !== 'SCAN')) return method;
   const list = takeSwitch(query, 'list');
   const scan = takeSwitch(query, 'scan');
   if (list && scan) throw new InvalidRequest('list and scan exclude one another');
   if (method !== 'GET') return method;
   return list ? 'LIST' : scan ? 'SCAN' : 'GET';
+}
+
+function hasNone(query: UnknownRecord): boolean {
+  for (const _ in query) return false;
+  return true;
 }
 
 function outsideApi(path: string): WireReply {

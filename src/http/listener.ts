@@ -33,7 +33,6 @@ export class Listener {
   readonly #config: ListenerConfig;
   readonly #settings: ListenerSettings;
   readonly #logger: Logger;
-  readonly #clock: Clock;
   readonly #context: ConnectionContext;
   readonly #proxies: BlockList | undefined;
   readonly #server: Server;
@@ -47,6 +46,8 @@ export class Listener {
   /** Whom a balancer speaks for, by the balancer's address and port: TLS sockets do not show what they wrap. */
   readonly #proxied = new Map<string, Remote>();
   #draining = false;
+  /** The time of the last sweep, one sweep late at most. Deadlines are set from it. */
+  #sweptMs: number;
   #address: ListenerAddress | undefined;
 
   static async open(config: ListenerConfig, dependencies: ListenerDependencies): Promise<Listener> {
@@ -67,7 +68,7 @@ export class Listener {
     this.#config = config;
     this.#settings = listenerSettings(config);
     this.#logger = dependencies.logger;
-    this.#clock = dependencies.clock;
+    this.#sweptMs = dependencies.clock.monotonic();
     this.#proxies = addressList(config.proxyProtocolAuthorizedAddrs ?? []);
     if (config.proxyProtocolBehavior && config.proxyProtocolBehavior !== 'use_always' && !this.#proxies) {
       throw new InvalidRequest(
@@ -87,6 +88,7 @@ export class Listener {
 
   /** Enforces the deadlines of everything that waits. */
   sweep(nowMs: number): void {
+    this.#sweptMs = nowMs;
     for (const connection of this.#connections) connection.sweep(nowMs);
     for (const [socket, deadlineMs] of this.#silent) if (nowMs >= deadlineMs) socket.destroy();
   }
@@ -130,7 +132,7 @@ export class Listener {
     const exchanges: ExchangeContext = { ...dependencies, settings, heads };
     return {
       settings,
-      clock,
+      nowMs: () => this.#sweptMs,
       begin: (connection, head) => new ApiExchange(exchanges, connection, head),
       refuse: ({ socket }, error) => {
         const body = `${JSON.stringify(errorReply(error).body)}\n`;
@@ -193,7 +195,7 @@ export class Listener {
       socket.destroy();
       return;
     }
-    this.#silent.set(socket, this.#clock.monotonic() + this.#settings.readHeaderTimeoutMs);
+    this.#silent.set(socket, this.#sweptMs + this.#settings.readHeaderTimeoutMs);
     let bytes = EMPTY;
     const onReadable = (): void => {
       const chunk: Buffer | null = socket.read();
@@ -222,7 +224,7 @@ export class Listener {
       socket.end(HTTP_ON_TLS_PORT);
       socket.resume();
       // Not a connection, so the sweep has to know it as one that must come to its end.
-      this.#silent.set(socket, this.#clock.monotonic() + 2000);
+      this.#silent.set(socket, this.#sweptMs + 2000);
       return;
     }
     if (rest.length > 0) socket.unshift(rest);

@@ -9,7 +9,7 @@ export interface RequestHead {
   /** Lower-case names; repeated ones joined by `, `. Null prototype. */
   readonly headers: Record<string, string>;
   readonly framing: Framing;
-  /** Whether the client can take another reply on this connection, and a chunked one. */
+  /** Whether the client can take another reply on this connection. */
   readonly keepAlive: boolean;
   readonly minorVersion: 0 | 1;
   /** The client waits for `100 Continue` before it sends the body. */
@@ -19,27 +19,50 @@ export interface RequestHead {
 /** How long the body is (RFC 9112 section 6). */
 export type Framing = { readonly kind: 'length'; readonly bytes: number } | { readonly kind: 'chunked' };
 
-const HEADERS_MAX = 256;
-const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([^ ]+) HTTP\/1\.([01])$/;
-const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** Control characters, and CR or LF that do not stand together: the stuff of request smuggling. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point
-const UNSAFE = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
+const FIELDS_MAX = 256;
+const METHOD_LENGTH_MAX = 32;
 const NO_BODY: Framing = { kind: 'length', bytes: 0 };
+const CR = 0x0d;
+const LF = 0x0a;
+const SPACE = 0x20;
+const TAB = 0x09;
+const COLON = 0x3a;
+const VERSION = 'HTTP/1.';
+
+/** RFC 9110 section 5.6.2: what names and methods consist of. */
+const IS_TOKEN = byteTable((byte) => /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte)));
+/** RFC 9110 section 5.5: what values consist of. No control characters: they are what smuggling is made of. */
+const IS_VALUE = byteTable((byte) => byte === TAB || (byte >= SPACE && byte !== 0x7f));
+/** What a request target consists of; bytes above ASCII are UTF-8 that Go clients and curl send as it is. */
+const IS_TARGET = byteTable((byte) => byte > SPACE && byte !== 0x7f);
+
+function byteTable(holds: (byte: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => Number(holds(byte)));
+}
 
 /** Reads one head, up to and with the line break of its last field. Strict: throws `ProtocolError` on any deviation. */
 export function parseHead(bytes: Buffer): RequestHead {
-  const text = headText(bytes);
-  if (UNSAFE.test(text)) throw new ProtocolError(400, 'malformed request: control character in the header');
-  const lineEnd = text.indexOf('\r\n');
-  const line = REQUEST_LINE.exec(text.slice(0, lineEnd));
-  if (!line) throw badRequestLine(text.slice(0, lineEnd));
-  const minorVersion = line[3] === '1' ? 1 : 0;
-  const headers = parseFields(text, lineEnd + 2);
-  checkHost(headers, minorVersion);
+  const text = bytes.toString('latin1');
+  const methodEnd = runEnd(bytes, 0, IS_TOKEN);
+  const targetEnd = runEnd(bytes, methodEnd + 1, IS_TARGET);
+  const fieldsStart = targetEnd + VERSION.length + 4;
+  const minor = bytes[targetEnd + VERSION.length + 1];
+  const isGood =
+    methodEnd > 0 &&
+    methodEnd <= METHOD_LENGTH_MAX &&
+    bytes[methodEnd] === SPACE &&
+    bytes[targetEnd] === SPACE &&
+    text.startsWith(VERSION, targetEnd + 1) &&
+    (minor === 0x30 || minor === 0x31) &&
+    bytes[fieldsStart - 2] === CR &&
+    bytes[fieldsStart - 1] === LF;
+  if (!isGood) throw badRequestLine(text);
+  const minorVersion = minor === 0x31 ? 1 : 0;
+  const headers = parseFields(bytes, text, fieldsStart);
+  checkHost(headers.host, minorVersion);
   return {
-    method: line[1]!,
-    target: originForm(line[2]!),
+    method: text.slice(0, methodEnd),
+    target: originForm(decoded(bytes, text, methodEnd + 1, targetEnd)),
     headers,
     framing: framingOf(headers, minorVersion),
     keepAlive: keepsAlive(headers.connection, minorVersion),
@@ -48,59 +71,63 @@ export function parseHead(bytes: Buffer): RequestHead {
   };
 }
 
-/** Latin-1 as HTTP has it, or UTF-8, which Go clients and curl put into paths and namespaces. */
-function headText(bytes: Buffer): string {
-  const text = bytes.toString('latin1');
-  if (!/[\x80-\xff]/.test(text)) return text;
-  if (!isUtf8(bytes)) throw new ProtocolError(400, 'malformed request: the header is not UTF-8');
-  return bytes.toString();
+/** The first index at or after `from` whose byte is not in the table. */
+function runEnd(bytes: Buffer, from: number, table: Uint8Array): number {
+  let at = from;
+  while (at < bytes.length && table[bytes[at]!] === 1) at += 1;
+  return at;
 }
 
-function parseFields(text: string, from: number): Record<string, string> {
+function parseFields(bytes: Buffer, text: string, from: number): Record<string, string> {
   const headers: Record<string, string> = Object.create(null);
   let count = 0;
-  for (let start = from; start < text.length; ) {
-    const end = text.indexOf('\r\n', start);
-    const colon = text.indexOf(':', start);
-    const name = text.slice(start, colon);
-    if (colon < 0 || colon > end || !FIELD_NAME.test(name)) {
+  for (let start = from; start < bytes.length; ) {
+    const nameEnd = runEnd(bytes, start, IS_TOKEN);
+    const lineEnd = runEnd(bytes, nameEnd + 1, IS_VALUE);
+    if (nameEnd === start || bytes[nameEnd] !== COLON || bytes[lineEnd] !== CR || bytes[lineEnd + 1] !== LF) {
       throw new ProtocolError(400, 'malformed request: invalid header field');
     }
     count += 1;
-    if (count > HEADERS_MAX) throw new ProtocolError(431, 'too many header fields');
-    const key = name.toLowerCase();
-    const value = trimmed(text, colon + 1, end);
-    const earlier = headers[key];
-    headers[key] = earlier === undefined ? value : `${earlier}, ${value}`;
-    start = end + 2;
+    if (count > FIELDS_MAX) throw new ProtocolError(431, 'too many header fields');
+    let valueStart = nameEnd + 1;
+    let valueEnd = lineEnd;
+    while (valueStart < valueEnd && isBlank(bytes[valueStart]!)) valueStart += 1;
+    while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1]!)) valueEnd -= 1;
+    const name = text.slice(start, nameEnd).toLowerCase();
+    const value = decoded(bytes, text, valueStart, valueEnd);
+    const earlier = headers[name];
+    headers[name] = earlier === undefined ? value : `${earlier}, ${value}`;
+    start = lineEnd + 2;
   }
   return headers;
 }
 
-function trimmed(text: string, from: number, to: number): string {
-  let start = from;
-  let end = to;
-  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1;
-  return text.slice(start, end);
+function isBlank(byte: number): boolean {
+  return byte === SPACE || byte === TAB;
 }
 
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
+/** Part of the head as UTF-8; `text` is the head as Latin-1, of which plain ASCII is cut without copying. */
+function decoded(bytes: Buffer, text: string, from: number, to: number): string {
+  for (let at = from; at < to; at += 1) {
+    if (bytes[at]! < 0x80) continue;
+    const part = bytes.subarray(from, to);
+    if (!isUtf8(part)) throw new ProtocolError(400, 'malformed request: the header is not UTF-8');
+    return part.toString();
+  }
+  return text.slice(from, to);
 }
 
-function badRequestLine(line: string): ProtocolError {
-  if (/ HTTP\/\d\.\d$/.test(line) && !/ HTTP\/1\.[01]$/.test(line)) {
+function badRequestLine(text: string): ProtocolError {
+  if (/^[^\r\n]* HTTP\/\d\.\d\r\n/.test(text) && !/^[^\r\n]* HTTP\/1\.[01]\r\n/.test(text)) {
     return new ProtocolError(505, 'unsupported protocol version');
   }
   return new ProtocolError(400, 'malformed request line');
 }
 
 /** RFC 9112 section 3.2: exactly one Host in HTTP/1.1. Two of them, joined by a comma, are no host name either. */
-function checkHost(headers: Record<string, string>, minorVersion: 0 | 1): void {
-  const host = headers.host;
+function checkHost(host: string | undefined, minorVersion: 0 | 1): void {
   if (host === undefined && minorVersion === 1) throw new ProtocolError(400, 'missing required Host header');
-  if (host !== undefined && /[^A-Za-z0-9.:[\]_%~!$&'()*+;=-]/.test(host)) {
+  if (host !== undefined && !/^[A-Za-z0-9.:[\]_%~!$&'()*+;=-]*$/.test(host)) {
     throw new ProtocolError(400, 'malformed Host header');
   }
 }
@@ -125,8 +152,9 @@ function framingOf(headers: Record<string, string>, minorVersion: 0 | 1): Framin
     if (length !== undefined) {
       throw new ProtocolError(400, 'malformed request: both Transfer-Encoding and Content-Length');
     }
-    if (minorVersion === 0)
+    if (minorVersion === 0) {
       throw new ProtocolError(400, 'malformed request: Transfer-Encoding needs HTTP/1.1');
+    }
     if (encoding.toLowerCase() !== 'chunked') throw new ProtocolError(501, 'unsupported transfer encoding');
     return { kind: 'chunked' };
   }

@@ -5,6 +5,12 @@ import type { Logger } from '../base/logger.ts';
 
 type Field = readonly [name: string, value: string];
 
+interface UsualFields {
+  readonly statusLine: string;
+  readonly fields: readonly Field[];
+  readonly text: string;
+}
+
 /** What one reply needs to have said about itself before its body. */
 export interface ResponseFacts {
   readonly status: number;
@@ -34,7 +40,7 @@ const FRAMING_FIELDS: ReadonlySet<string> = new Set([
 export class ResponseHeads {
   readonly #standard: readonly Field[];
   readonly #custom: ReadonlyMap<string, readonly Field[]>;
-  readonly #byStatus = new Map<number, { fields: readonly Field[]; text: string }>();
+  readonly #byStatus = new Map<number, UsualFields>();
   readonly #clock: Clock;
   #dateSecond = -1;
   #date = '';
@@ -54,24 +60,27 @@ export class ResponseHeads {
 
   /** The head up to and with its empty line. Throws `InternalFailure` for a header that could split the message. */
   render(facts: ResponseFacts): string {
-    const usual = this.#usual(facts.status);
-    const overriding = facts.headers.length === 0 ? [] : checkedFields(facts.headers);
-    const names = new Set(overriding.map(([name]) => name.toLowerCase()));
-    let text =
-      overriding.length === 0 ? usual.text : usual.fields.filter(absentFrom(names)).map(line).join('');
-    for (const field of overriding) text += line(field);
-    if (facts.contentType !== undefined && !names.has('content-type')) {
-      text += `Content-Type: ${facts.contentType}\r\n`;
-    }
-    text += `Date: ${this.#dateNow()}\r\n`;
-    if (facts.length === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
-    else if (facts.length !== undefined) text += `Content-Length: ${facts.length}\r\n`;
-    if (!facts.keepAlive) text += 'Connection: close\r\n';
-    else if (facts.minorVersion === 0) text += 'Connection: keep-alive\r\n';
-    return `HTTP/1.1 ${facts.status} ${STATUS_CODES[facts.status] ?? 'Unknown'}\r\n${text}\r\n`;
+    const { status, length, headers, contentType } = facts;
+    const usual = this.#usual(status);
+    const fields =
+      headers.length === 0
+        ? usual.text + typeLine(contentType)
+        : overridden(usual.fields, headers, contentType);
+    const framing =
+      length === 'chunked'
+        ? 'Transfer-Encoding: chunked\r\n'
+        : length === undefined
+          ? ''
+          : `Content-Length: ${length}\r\n`;
+    const connection = facts.keepAlive
+      ? facts.minorVersion === 1
+        ? ''
+        : 'Connection: keep-alive\r\n'
+      : 'Connection: close\r\n';
+    return `${usual.statusLine}${fields}${this.#dateLine()}${framing}${connection}\r\n`;
   }
 
-  #usual(status: number): { fields: readonly Field[]; text: string } {
+  #usual(status: number): UsualFields {
     const known = this.#byStatus.get(status);
     if (known) return known;
     const merged = new Map(this.#standard.map((field) => [field[0].toLowerCase(), field]));
@@ -79,16 +88,17 @@ export class ResponseHeads {
       for (const field of this.#custom.get(key) ?? []) merged.set(field[0].toLowerCase(), field);
     }
     const fields = [...merged.values()];
-    const usual = { fields, text: fields.map(line).join('') };
+    const statusLine = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
+    const usual = { statusLine, fields, text: fields.map(line).join('') };
     this.#byStatus.set(status, usual);
     return usual;
   }
 
-  #dateNow(): string {
+  #dateLine(): string {
     const second = Math.floor(this.#clock.now() / 1000);
     if (second !== this.#dateSecond) {
       this.#dateSecond = second;
-      this.#date = new Date(second * 1000).toUTCString();
+      this.#date = line(['Date', new Date(second * 1000).toUTCString()]);
     }
     return this.#date;
   }
@@ -98,8 +108,23 @@ function line([name, value]: Field): string {
   return `${name}: ${value}\r\n`;
 }
 
-function absentFrom(names: ReadonlySet<string>): (field: Field) => boolean {
-  return ([name]) => !names.has(name.toLowerCase());
+function typeLine(contentType: string | undefined): string {
+  return contentType === undefined
+    ? ''
+    : `Content-Type: ${contentType}
+`;
+}
+
+/** The usual fields with those of the reply in place of, or after, their namesakes. */
+function overridden(
+  usual: readonly Field[],
+  groups: readonly Readonly<Record<string, string>>[],
+  contentType: string | undefined,
+): string {
+  const fields = new Map(usual.map((field) => [field[0].toLowerCase(), field]));
+  if (contentType !== undefined) fields.set('content-type', ['Content-Type', contentType]);
+  for (const field of checkedFields(groups)) fields.set(field[0].toLowerCase(), field);
+  return [...fields.values()].map(line).join('');
 }
 
 function checkedFields(groups: readonly Readonly<Record<string, string>>[]): Field[] {
