@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { engineConformance } from '../../engine/conformance.ts';
 import { missingOperations } from '../../engine/public-operations.ts';
 import { openEngine, testCaller } from '../../engine/testing.ts';
 import { cubbyhole } from './engine.ts';
@@ -47,4 +48,12 @@ test('serves every public operation', () => {
   const table = readFileSync(new URL('operations.tsv', import.meta.url), 'utf8');
   const { paths } = openEngine(cubbyhole).engine;
   assert.deepEqual(missingOperations(paths, { table, mountPath: 'cubbyhole/' }), []);
+});
+
+engineConformance('cubbyhole', {
+  type: cubbyhole,
+  samples: [
+    { path: 'team/app', data: { user: 'ada' } },
+    { path: 'team', data: { n: 1 } },
+  ],
 });

@@ -28,7 +28,7 @@ export const dataPath = path({
     'A write makes a new version. A read gives the newest version or the one asked for. A deletion hides the newest version; undelete/ brings it back.',
   fields: {
     path: restOfPath('Where the secret lies.'),
-    data: map({ description: 'The contents: any JSON object.', secret: true }),
+    data: map({ description: 'The contents: any JSON object.' }),
     options: map({
       description: 'cas: the version that this write replaces; 0 to write only what does not exist.',
     }),
