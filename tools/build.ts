@@ -57,4 +57,9 @@ function lmdbAddon(): string {
   return load.resolve(join(projectRoot, 'node_modules', 'lmdb'));
 }
 
-if (import.meta.main) console.log(await buildCoffer(join(projectRoot, 'dist')));
+if (import.meta.main) {
+  await buildCoffer(join(projectRoot, 'dist')).then(
+    (program) => console.log(program),
+    () => process.exit(1), // esbuild has said why.
+  );
+}
