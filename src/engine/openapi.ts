@@ -48,7 +48,7 @@ export function openApiDocument(
 
 /** Names of the placeholders in a pattern, in order. */
 export function captureNames(pattern: string): string[] {
-  return [...pattern.matchAll(/\{(\w+)(?:\.\.\.)?\}/g)].map((match) => match[1]!);
+  return [...pattern.matchAll(/\{(\w+)(?:\.\.\.|\+)?\}/g)].map((match) => match[1]!);
 }
 
 const STANDARD_LIST = {
@@ -177,7 +177,7 @@ class Document {
 function templateOf(mount: DocumentedMount, { pattern }: EnginePath, generic: boolean): string {
   const prefix = mount.class === 'auth' ? 'auth/' : '';
   const mounted = generic ? `${prefix}{${mountParameter(mount).name}}/` : mount.path;
-  return `/${mounted}${pattern.replaceAll('...}', '}')}`;
+  return `/${mounted}${pattern.replaceAll(/(?:\.\.\.|\+)\}/g, '}')}`;
 }
 
 function mountParameter(mount: DocumentedMount) {
