@@ -4,6 +4,9 @@ import { dirname, join, normalize } from 'node:path';
 import { isStringLiteral } from 'typescript/unstable/ast/is';
 import { type Finding, isTest, lineOf, type Project, type Source } from './source.ts';
 
+/** The files directly in src/, which put everything together. */
+const COMPOSITION_ROOT = 'server.ts';
+
 const DOMAINS = [
   'mounts',
   'tokens',
@@ -44,7 +47,7 @@ const MAY_SEE: ReadonlyMap<string, readonly string[]> = new Map([
   ['sys', [...DOMAINS, 'lifecycle', 'engine', 'barrier', 'seal', 'store', 'crypto', 'base']],
   ['client', ['base']],
   ['cli', ['client', 'base']],
-  ['server.ts', ['*']],
+  [COMPOSITION_ROOT, ['*']],
 ]);
 
 /** Which parts may import an npm package; a package without a row is for tests and tools only. */
@@ -123,6 +126,7 @@ function checkRelative(
 /** The part a file belongs to: a folder of src/, one engine's folder, or a file that is a part by itself. */
 function partOf(path: string): string {
   const [, first = '', second = '', ...rest] = path.split('/');
+  if (first.endsWith('.ts')) return COMPOSITION_ROOT;
   if (first !== 'secrets' && first !== 'auth') return first;
   return rest.length > 0 || second.endsWith('.ts') ? `${first}/${second}` : first;
 }
