@@ -4,7 +4,7 @@ import { type Finding, isTest, type Project, type Source } from './source.ts';
 
 const PRODUCT_ENTRY = 'bin/coffer.ts';
 /** Test support that lies beside the code it belongs to: a contract's conformance suite, a stand-in, a harness. */
-const TEST_SUPPORT = /(^|[/-])(conformance|testing|memory-view|public-operations)\.ts$/;
+const TEST_SUPPORT = /(^|[/-])(conformance|hostile|testing|memory-view|public-operations)\.ts$/;
 
 /** Every file of src/ is reached from the product's entry, every other file from a test or a script as well. */
 export function checkReachable({ sources, files }: Project): Finding[] {
