@@ -109,10 +109,7 @@ function line([name, value]: Field): string {
 }
 
 function typeLine(contentType: string | undefined): string {
-  return contentType === undefined
-    ? ''
-    : `Content-Type: ${contentType}
-`;
+  return contentType === undefined ? '' : line(['Content-Type', contentType]);
 }
 
 /** The usual fields with those of the reply in place of, or after, their namesakes. */
