@@ -1,6 +1,7 @@
 import type { EngineType } from '../engine/engine.ts';
 import { cubbyhole } from './cubbyhole/engine.ts';
+import { database } from './database/engine.ts';
 import { kv } from './kv/engine.ts';
 
 /** The secrets engines that can be mounted. */
-export const secretsEngines: readonly EngineType[] = [cubbyhole, kv];
+export const secretsEngines: readonly EngineType[] = [cubbyhole, database, kv];
