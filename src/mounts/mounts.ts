@@ -147,7 +147,7 @@ export class Mounts {
   tune(session: Session, mount: OpenMount, change: Partial<Pick<MountEntry, 'description' | 'options' | 'config'>>): OpenMount {
     const entry: MountEntry = { ...mount.entry, ...change };
     this.#checkTtls(entry.config);
-    if (change.options) this.#typeOf(entry.class, entry.type)?.checkOptions?.(change.options);
+    if (change.options) this.#typeOf(entry.class, entry.type)?.checkOptions?.(change.options, mount.entry.options);
     this.#save(session, entry);
     if (change.options) {
       this.#forget(mount);

@@ -30,7 +30,7 @@ function bodyOf(exchange: Exchange, warnings: readonly string[]): UnknownRecord 
     request_id: exchange.id,
     lease_id: lease?.id ?? '',
     renewable: lease?.renewable ?? false,
-    lease_duration: lease?.ttl ?? 0,
+    lease_duration: lease?.ttl ?? reply?.leaseDuration ?? 0,
     data: reply?.data ?? null,
     wrap_info: null,
     warnings: warnings.length > 0 ? warnings : null,
