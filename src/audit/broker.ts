@@ -235,7 +235,8 @@ class Broker implements Audit {
     this.#groups.push(group);
     this.#unwritten.add(written);
     // Also keeps a rejection that nobody waits for from ending the process.
-    written.catch(() => {}).finally(() => this.#unwritten.delete(written));
+    const forget = () => this.#unwritten.delete(written);
+    written.then(forget, forget);
     return group;
   }
 

@@ -1,18 +1,18 @@
 import { rfc3339 } from '../base/clock.ts';
 import { CofferError } from '../base/errors.ts';
-import { type HmacSha256, hmacSha256 } from '../crypto/hmac.ts';
+import { hmacSha256 } from '../crypto/hmac.ts';
 import type { AuditedHeaders } from './headers.ts';
+import { Kept, KeptLast } from './kept.ts';
 import type {
   AuditAuth,
   AuditHeaders,
-  AuditMount,
   AuditPolicyResults,
   AuditRecord,
   AuditRequest,
   AuditResponse,
   AuditWrapInfo,
 } from './record.ts';
-import { type Redactor, redactedJson, stringJson } from './redact.ts';
+import { type Redactor, redactedJson } from './redact.ts';
 import { scrub } from './scrub.ts';
 
 export interface RenderOptions {
@@ -34,34 +34,42 @@ export interface Renderer {
   close(): void;
 }
 
-/** Tokens and accessors come with every entry, so that their hashes are kept. */
-const HASHES_KEPT_MAX = 1024;
-
 export function createRenderer(salt: Uint8Array, options: RenderOptions, headers: AuditedHeaders): Renderer {
   const hmac = hmacSha256(salt);
-  const kept = new KeptHashes(hmac);
   const hash = (text: string): string => `hmac-sha256:${hmac.hex(text)}`;
-  const redactor: Redactor = { raw: options.logRaw, hash };
-  const identifier: Redactor = { raw: options.logRaw, hash: (text) => kept.hash(text) };
-  const accessor: Redactor = { raw: options.logRaw || !options.hmacAccessor, hash: identifier.hash };
-  const device: Device = { redactor, identifier, accessor, headers, elide: options.elideListResponses };
-  const auths = new LastKept((auth: AuditAuth) => renderAuth(auth, device));
-  const requests = new LastKept((request: AuditRequest) => renderRequest(request, device));
+  // Tokens and accessors come with every entry.
+  const identifiers = new Kept((text: string) => flat(hash(text)));
+  const raw: Redactor = { show: (text) => text, showJson: JSON.stringify };
+  const hashed: Redactor = { show: hash, showJson: (text) => `"hmac-sha256:${hmac.hex(text)}"` };
+  const device: Device = {
+    redactor: options.logRaw ? raw : hashed,
+    token: options.logRaw ? raw.show : (text) => identifiers.get(text),
+    accessor: options.logRaw || !options.hmacAccessor ? raw.show : (text) => identifiers.get(text),
+    raw: options.logRaw,
+    elide: options.elideListResponses,
+    headers,
+    times: new Kept(rfc3339),
+    seconds: new Kept((ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`),
+  };
+  // A request's two entries have these in common and follow each other closely.
+  const auths = new KeptLast((auth: AuditAuth) => JSON.stringify(authEntry(auth, device)));
+  const requests = new KeptLast((request: AuditRequest) => requestJson(request, device));
 
   return {
     render(record, timeMs) {
       const { auth, request, response, error, forwardedFrom } = record;
-      let text = `{"time":"${rfc3339(timeMs)}","type":"${record.type}"`;
-      if (auth) text += `,"auth":${auths.json(auth)}`;
-      text += `,"request":${requests.json(request)}`;
-      if (response) text += `,"response":${renderResponse(response, request, device)}`;
-      if (error) text += `,"error":${JSON.stringify(errorText(error, request, redactor))}`;
-      return `${text}${plain('forwarded_from', forwardedFrom)}}`;
+      let text = `{"time":"${device.times.get(timeMs)}","type":"${record.type}"`;
+      if (auth) text += `,"auth":${auths.get(auth)}`;
+      text += `,"request":${requests.get(request)}`;
+      if (response) text += `,"response":${responseJson(response, request, device)}`;
+      if (error) text += `,"error":${JSON.stringify(errorText(error, request, device))}`;
+      if (forwardedFrom) text += `,"forwarded_from":${JSON.stringify(forwardedFrom)}`;
+      return `${text}}`;
     },
     hash,
     close() {
       hmac.zero();
-      kept.clear();
+      identifiers.clear();
       auths.clear();
       requests.clear();
     },
@@ -70,126 +78,114 @@ export function createRenderer(salt: Uint8Array, options: RenderOptions, headers
 
 interface Device {
   readonly redactor: Redactor;
-  readonly identifier: Redactor;
-  readonly accessor: Redactor;
-  readonly headers: AuditedHeaders;
+  readonly token: (text: string) => string;
+  readonly accessor: (text: string) => string;
+  readonly raw: boolean;
   readonly elide: boolean;
+  readonly headers: AuditedHeaders;
+  readonly times: Kept<number, string>;
+  readonly seconds: Kept<number, string>;
 }
 
-function renderAuth(auth: AuditAuth, device: Device): string {
-  const issued = auth.tokenIssueTimeMs;
-  return object(
-    redacted('client_token', auth.clientToken, device.identifier) +
-      redacted('accessor', auth.accessor, device.accessor) +
-      plain('display_name', auth.displayName) +
-      plain('policies', auth.policies) +
-      plain('token_policies', auth.tokenPolicies) +
-      plain('identity_policies', auth.identityPolicies) +
-      plain('no_default_policy', auth.noDefaultPolicy) +
-      renderPolicyResults(auth.policyResults) +
-      plain('metadata', auth.metadata) +
-      plain('num_uses', auth.numUses) +
-      plain('remaining_uses', auth.remainingUses) +
-      plain('entity_id', auth.entityId) +
-      plain('token_type', auth.tokenType) +
-      plain('token_ttl', auth.tokenTtl) +
-      plain('token_issue_time', issued === undefined ? undefined : seconds(issued)),
-  );
+/** Members whose value is undefined are not written: empty ones are left out, as Go's `omitempty` has it. */
+function authEntry(auth: AuditAuth, device: Device): object {
+  const issuedMs = auth.tokenIssueTimeMs;
+  return {
+    client_token: hidden(auth.clientToken, device.token),
+    accessor: hidden(auth.accessor, device.accessor),
+    display_name: auth.displayName || undefined,
+    policies: filledList(auth.policies),
+    token_policies: filledList(auth.tokenPolicies),
+    identity_policies: filledList(auth.identityPolicies),
+    no_default_policy: auth.noDefaultPolicy || undefined,
+    policy_results: policyResultsEntry(auth.policyResults),
+    metadata: filledObject(auth.metadata),
+    num_uses: auth.numUses || undefined,
+    remaining_uses: auth.remainingUses || undefined,
+    entity_id: auth.entityId || undefined,
+    token_type: auth.tokenType || undefined,
+    token_ttl: auth.tokenTtl || undefined,
+    token_issue_time: issuedMs === undefined ? undefined : device.seconds.get(issuedMs),
+  };
 }
 
-function renderPolicyResults(results: AuditPolicyResults | undefined): string {
-  if (!results) return '';
-  const granting = (results.grantingPolicies ?? []).map((policy) =>
-    object(
-      plain('name', policy.name) +
-        plain('namespace_id', policy.namespaceId) +
-        plain('namespace_path', policy.namespacePath) +
-        plain('type', policy.type),
-    ),
-  );
-  const list = granting.length > 0 ? `,"granting_policies":[${granting.join(',')}]` : '';
-  return `,"policy_results":{"allowed":${results.allowed}${list}}`;
+function policyResultsEntry(results: AuditPolicyResults | undefined): object | undefined {
+  if (!results) return undefined;
+  const granting = results.grantingPolicies?.map((policy) => ({
+    name: policy.name,
+    namespace_id: policy.namespaceId || undefined,
+    namespace_path: policy.namespacePath || undefined,
+    type: policy.type,
+  }));
+  return { allowed: results.allowed, granting_policies: filledList(granting) };
 }
 
-function renderRequest(request: AuditRequest, device: Device): string {
+function requestJson(request: AuditRequest, device: Device): string {
   const { namespace, mount } = request;
-  const data = redactedJson(request.data, device.redactor, mount?.nonHmacRequestKeys);
-  return object(
-    plain('id', request.id) +
-      plain('client_id', request.clientId) +
-      plain('operation', request.operation) +
-      renderMount(mount) +
-      redacted('client_token', request.clientToken, device.identifier) +
-      redacted('client_token_accessor', request.clientTokenAccessor, device.accessor) +
-      (namespace ? `,"namespace":${object(plain('id', namespace.id) + plain('path', namespace.path))}` : '') +
-      plain('path', request.path) +
-      filled('data', data) +
-      plain('policy_override', request.policyOverride) +
-      plain('remote_address', request.remoteAddress) +
-      plain('remote_port', request.remotePort) +
-      plain('wrap_ttl', request.wrapTtl) +
-      filled('headers', renderRequestHeaders(request.headers, device)) +
-      plain('client_certificate_serial_number', request.clientCertificateSerialNumber),
-  );
+  const entry = {
+    id: request.id,
+    client_id: request.clientId || undefined,
+    operation: request.operation,
+    mount_point: mount?.point,
+    mount_type: mount?.type,
+    mount_accessor: mount?.accessor,
+    mount_running_version: mount?.runningVersion || undefined,
+    mount_class: mount?.class,
+    client_token: hidden(request.clientToken, device.token),
+    client_token_accessor: hidden(request.clientTokenAccessor, device.accessor),
+    namespace: namespace && { id: namespace.id, path: namespace.path || undefined },
+    path: request.path,
+    policy_override: request.policyOverride || undefined,
+    remote_address: request.remoteAddress || undefined,
+    remote_port: request.remotePort || undefined,
+    wrap_ttl: request.wrapTtl || undefined,
+    headers: requestHeadersEntry(request.headers, device),
+    client_certificate_serial_number: request.clientCertificateSerialNumber || undefined,
+  };
+  return withData(entry, redactedJson(request.data, device.redactor, mount?.nonHmacRequestKeys));
 }
 
-function renderMount(mount: AuditMount | undefined): string {
-  if (!mount) return '';
-  return (
-    plain('mount_point', mount.point) +
-    plain('mount_type', mount.type) +
-    plain('mount_accessor', mount.accessor) +
-    plain('mount_running_version', mount.runningVersion) +
-    plain('mount_class', mount.class)
-  );
-}
-
-function renderRequestHeaders(headers: AuditHeaders | undefined, device: Device): string | undefined {
+function requestHeadersEntry(headers: AuditHeaders | undefined, device: Device): object | undefined {
   if (!headers || device.headers.size === 0) return undefined;
-  let text = '';
+  const entries: [string, string[]][] = [];
   for (const [name, { hmac }] of device.headers) {
     const values = Object.hasOwn(headers, name) ? headers[name] : undefined;
     if (values === undefined) continue;
-    const shown = [values]
-      .flat()
-      .map((value) => (hmac ? stringJson(value, device.redactor) : JSON.stringify(value)));
-    text += `,${JSON.stringify(name)}:[${shown.join(',')}]`;
+    entries.push([name, [values].flat().map((value) => (hmac ? device.redactor.show(value) : value))]);
   }
-  return object(text);
+  return entries.length > 0 ? Object.fromEntries(entries) : undefined;
 }
 
-function renderResponse(response: AuditResponse, request: AuditRequest, device: Device): string {
+function responseJson(response: AuditResponse, request: AuditRequest, device: Device): string {
   const { auth, headers, leaseId, wrapInfo } = response;
-  const listed = device.elide && request.operation === 'list';
-  const data = redactedJson(
-    listed ? elided(response.data) : response.data,
-    device.redactor,
-    request.mount?.nonHmacResponseKeys,
-  );
-  return object(
-    (auth ? `,"auth":${renderAuth(auth, device)}` : '') +
-      renderMount(request.mount) +
-      (leaseId ? `,"secret":{"lease_id":${JSON.stringify(leaseId)}}` : '') +
-      filled('data', data) +
-      plain('warnings', response.warnings) +
-      plain(
-        'headers',
-        headers && Object.fromEntries(Object.entries(headers).map(([k, v]) => [k, [v].flat()])),
-      ) +
-      plain('redirect', response.redirect) +
-      (wrapInfo ? `,"wrap_info":${renderWrapInfo(wrapInfo, device)}` : ''),
-  );
+  const { mount } = request;
+  const data = device.elide && request.operation === 'list' ? elided(response.data) : response.data;
+  const entry = {
+    auth: auth && authEntry(auth, device),
+    mount_point: mount?.point,
+    mount_type: mount?.type,
+    mount_accessor: mount?.accessor,
+    mount_running_plugin_version: mount?.runningVersion || undefined,
+    mount_class: mount?.class,
+    secret: leaseId ? { lease_id: leaseId } : undefined,
+    warnings: filledList(response.warnings),
+    headers:
+      headers && Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value].flat()])),
+    redirect: response.redirect || undefined,
+    wrap_info: wrapInfo && wrapInfoEntry(wrapInfo, device),
+  };
+  return withData(entry, redactedJson(data, device.redactor, mount?.nonHmacResponseKeys));
 }
 
-function renderWrapInfo(wrapInfo: AuditWrapInfo, device: Device): string {
-  return object(
-    plain('ttl', wrapInfo.ttl) +
-      redacted('token', wrapInfo.token, device.redactor) +
-      redacted('accessor', wrapInfo.accessor, device.accessor) +
-      plain('creation_time', rfc3339(wrapInfo.creationTimeMs)) +
-      plain('creation_path', wrapInfo.creationPath) +
-      redacted('wrapped_accessor', wrapInfo.wrappedAccessor, device.accessor),
-  );
+function wrapInfoEntry(wrapInfo: AuditWrapInfo, device: Device): object {
+  return {
+    ttl: wrapInfo.ttl,
+    token: hidden(wrapInfo.token, device.redactor.show),
+    accessor: hidden(wrapInfo.accessor, device.accessor),
+    creation_time: rfc3339(wrapInfo.creationTimeMs),
+    creation_path: wrapInfo.creationPath || undefined,
+    wrapped_accessor: hidden(wrapInfo.wrappedAccessor, device.accessor),
+  };
 }
 
 /** A list reply with counts for `keys` and `key_info` where these have their usual types. */
@@ -201,86 +197,36 @@ function elided(data: unknown): unknown {
       name === 'key_info' && typeof value === 'object' && value !== null && !Array.isArray(value);
     return isInfo ? [name, Object.keys(value).length] : [name, value];
   });
-  return new Map(members);
+  return Object.fromEntries(members);
 }
 
 /** What a device may see of a failure: an error of ours is made to be shown, yet may quote what the caller sent. */
-function errorText(error: Error, request: AuditRequest, redactor: Redactor): string {
+function errorText(error: Error, request: AuditRequest, device: Device): string {
   const text = error instanceof CofferError ? error.message || error.code : 'internal error';
-  return redactor.raw ? text : scrub(text, [request.data, request.clientToken], redactor);
+  return device.raw ? text : scrub(text, [request.data, request.clientToken], device.redactor);
 }
 
-/** `,"name":value`, or nothing when the value is empty, as Go's `omitempty` has it. */
-function plain(name: string, value: string | number | boolean | object | undefined): string {
-  switch (typeof value) {
-    case 'string':
-      return value === '' ? '' : `,"${name}":${JSON.stringify(value)}`;
-    case 'number':
-      return value === 0 ? '' : `,"${name}":${value}`;
-    case 'boolean':
-      return value ? `,"${name}":true` : '';
-    case 'object':
-      return filled(name, JSON.stringify(value));
-    default:
-      return '';
-  }
+function hidden(text: string | undefined, show: (text: string) => string): string | undefined {
+  return text ? show(text) : undefined;
 }
 
-function redacted(name: string, value: string | undefined, redactor: Redactor): string {
-  return value ? `,"${name}":${stringJson(value, redactor)}` : '';
+/** The entry as JSON, with `data` as its last member unless there is nothing in it. */
+function withData(entry: object, data: string | undefined): string {
+  const text = JSON.stringify(entry);
+  if (data === undefined || data === '{}' || data === 'null') return text;
+  return `${text === '{}' ? '{' : `${text.slice(0, -1)},`}"data":${data}}`;
 }
 
-function filled(name: string, json: string | undefined): string {
-  return json === undefined || json === '{}' || json === '[]' || json === 'null' ? '' : `,"${name}":${json}`;
+function filledList<T>(list: readonly T[] | undefined): readonly T[] | undefined {
+  return list !== undefined && list.length > 0 ? list : undefined;
 }
 
-/** From `,"a":1,"b":2`. */
-function object(members: string): string {
-  return `{${members.slice(1)}}`;
+function filledObject<T extends object>(value: T | undefined): T | undefined {
+  for (const name in value) if (Object.hasOwn(value, name)) return value;
+  return undefined;
 }
 
-function seconds(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
-}
-
-/** Keeps the last result: a request's two entries have `auth` and `request` in common and follow each other closely. */
-class LastKept<T extends object> {
-  readonly #render: (value: T) => string;
-  #value: T | undefined;
-  #text = '';
-  constructor(render: (value: T) => string) {
-    this.#render = render;
-  }
-  json(value: T): string {
-    if (this.#value !== value) {
-      this.#text = this.#render(value);
-      this.#value = value;
-    }
-    return this.#text;
-  }
-  clear(): void {
-    this.#value = undefined;
-    this.#text = '';
-  }
-}
-
-/** Hashes of recently seen tokens and accessors; forgets all of them when full, which costs less than keeping order. */
-class KeptHashes {
-  readonly #hmac: HmacSha256;
-  readonly #byText = new Map<string, string>();
-  constructor(hmac: HmacSha256) {
-    this.#hmac = hmac;
-  }
-  hash(text: string): string {
-    let hash = this.#byText.get(text);
-    if (hash === undefined) {
-      hash = `hmac-sha256:${this.#hmac.hex(text)}`;
-      if (this.#byText.size >= HASHES_KEPT_MAX) this.#byText.clear();
-      this.#byText.set(text, hash);
-    }
-    return hash;
-  }
-  clear(): void {
-    this.#byText.clear();
-  }
+/** The same text in one piece: `JSON.stringify` leaves its fast path for texts that were put together. */
+function flat(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }

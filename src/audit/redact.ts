@@ -1,11 +1,12 @@
 import { isAnyArrayBuffer } from 'node:util/types';
+import { Kept } from './kept.ts';
 
 /** How one device hides strings. */
 export interface Redactor {
-  /** Shows strings as they are (`log_raw`). */
-  readonly raw: boolean;
-  /** `hmac-sha256:` and 64 hex digits, whatever `raw` says. */
-  hash(text: string): string;
+  /** The text as the device's entries have it: hashed or, with `log_raw`, as it is. */
+  show(text: string): string;
+  /** The same as JSON. Of its own because hashes need no escaping, and there are many of them. */
+  showJson(text: string): string;
 }
 
 /** JSON nested deeper than this is cut; requests are limited to less at the door. */
@@ -17,72 +18,98 @@ const BINARY_BYTES_MAX = 1024 * 1024;
  * The JSON text of `value` with every string hashed, at any depth, except under the names in `exempt` (the mount's
  * `audit_non_hmac_*_keys`); numbers, booleans and member names stay readable, as the audit format has it. Goes by the
  * type of each value, so that what is not JSON can never slip through: binary data counts as its base64 text, dates
- * and big integers as their text, and what has no text is left out. Undefined when nothing is left.
+ * and big integers as their text, and what has no text is null. Undefined for undefined.
  */
 export function redactedJson(
   value: unknown,
   redactor: Redactor,
   exempt?: readonly string[],
 ): string | undefined {
-  return valueJson(value, { redactor, exempt: exempt?.length ? exempt : undefined }, false, 0);
+  if (value === undefined) return undefined;
+  const walk = new Walk(redactor, exempt?.length ? exempt : undefined);
+  walk.value(value, false, 0);
+  return walk.text;
 }
 
-/** One string as JSON, hashed unless the device is raw. */
-export function stringJson(text: string, redactor: Redactor): string {
-  return redactor.raw ? JSON.stringify(text) : `"${redactor.hash(text)}"`;
-}
+/** Beginnings of members as JSON: the same few names come again and again. */
+const beginnings = new Kept((name: string) => `${JSON.stringify(name)}:`);
 
-interface Walk {
-  readonly redactor: Redactor;
-  readonly exempt: readonly string[] | undefined;
-}
+class Walk {
+  text = '';
+  readonly #redactor: Redactor;
+  readonly #exempt: readonly string[] | undefined;
 
-function valueJson(value: unknown, walk: Walk, readable: boolean, depth: number): string | undefined {
-  switch (typeof value) {
-    case 'string':
-      return readable ? JSON.stringify(value) : stringJson(value, walk.redactor);
-    case 'number':
-      return Number.isFinite(value) ? String(value) : 'null';
-    case 'boolean':
-      return value ? 'true' : 'false';
-    case 'bigint':
-      return valueJson(String(value), walk, readable, depth);
-    case 'object':
-      return value === null ? 'null' : objectJson(value, walk, readable, depth);
-    default:
-      return undefined;
+  constructor(redactor: Redactor, exempt: readonly string[] | undefined) {
+    this.#redactor = redactor;
+    this.#exempt = exempt;
+  }
+
+  value(value: unknown, readable: boolean, depth: number): void {
+    switch (typeof value) {
+      case 'string':
+        this.text += readable ? JSON.stringify(value) : this.#redactor.showJson(value);
+        break;
+      case 'number':
+        this.text += Number.isFinite(value) ? value : 'null';
+        break;
+      case 'boolean':
+        this.text += value ? 'true' : 'false';
+        break;
+      case 'bigint':
+        this.value(String(value), readable, depth);
+        break;
+      case 'object':
+        if (value === null) this.text += 'null';
+        else this.#object(value, readable, depth);
+        break;
+      default:
+        this.text += 'null';
+    }
+  }
+
+  #object(value: object, readable: boolean, depth: number): void {
+    if (depth >= DEPTH_MAX) this.text += '"[nested too deeply]"';
+    else if (Array.isArray(value)) this.#items(value, readable, depth);
+    else if (isPlain(value)) this.#members(value, depth);
+    else this.#special(value, readable, depth);
+  }
+
+  #special(value: object, readable: boolean, depth: number): void {
+    const bytes = bytesOf(value);
+    if (bytes && bytes.byteLength > BINARY_BYTES_MAX) this.text += `"[binary, ${bytes.byteLength} bytes]"`;
+    else if (bytes) this.value(bytes.toString('base64'), readable, depth);
+    else if (value instanceof Date) this.value(dateText(value), readable, depth);
+    else if (value instanceof Map) this.#members(Object.fromEntries(value), depth);
+    else if (value instanceof Set) this.#items([...value], readable, depth);
+    else this.#members(value, depth);
+  }
+
+  #items(items: readonly unknown[], readable: boolean, depth: number): void {
+    let separator = '[';
+    for (const item of items) {
+      this.text += separator;
+      separator = ',';
+      this.value(item, readable, depth + 1);
+    }
+    this.text += separator === '[' ? '[]' : ']';
+  }
+
+  #members(members: object, depth: number): void {
+    let separator = '{';
+    for (const name of Object.keys(members)) {
+      const member: unknown = (members as Record<string, unknown>)[name];
+      if (member === undefined) continue;
+      this.text += separator + beginnings.get(name);
+      separator = ',';
+      this.value(member, this.#exempt?.includes(name) ?? false, depth + 1);
+    }
+    this.text += separator === '{' ? '{}' : '}';
   }
 }
 
-function objectJson(value: object, walk: Walk, readable: boolean, depth: number): string | undefined {
-  if (depth >= DEPTH_MAX) return '"[nested too deeply]"';
-  if (Array.isArray(value)) return arrayJson(value, walk, readable, depth);
-  const bytes = bytesOf(value);
-  if (bytes) {
-    return bytes.byteLength > BINARY_BYTES_MAX
-      ? `"[binary, ${bytes.byteLength} bytes]"`
-      : valueJson(bytes.toString('base64'), walk, readable, depth);
-  }
-  if (value instanceof Date) return valueJson(dateText(value), walk, readable, depth);
-  if (value instanceof Map) return membersJson(value, walk, depth);
-  if (value instanceof Set) return arrayJson([...value], walk, readable, depth);
-  return membersJson(Object.entries(value), walk, depth);
-}
-
-function arrayJson(items: readonly unknown[], walk: Walk, readable: boolean, depth: number): string {
-  let text = '';
-  for (const item of items) text += `,${valueJson(item, walk, readable, depth + 1) ?? 'null'}`;
-  return `[${text.slice(1)}]`;
-}
-
-function membersJson(members: Iterable<[unknown, unknown]>, walk: Walk, depth: number): string {
-  let text = '';
-  for (const [key, member] of members) {
-    const name = String(key);
-    const json = valueJson(member, walk, walk.exempt?.includes(name) ?? false, depth + 1);
-    if (json !== undefined) text += `,${JSON.stringify(name)}:${json}`;
-  }
-  return `{${text.slice(1)}}`;
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 function dateText(date: Date): string {

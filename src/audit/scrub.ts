@@ -16,8 +16,8 @@ export function scrub(text: string, sources: readonly unknown[], redactor: Redac
   quoted.sort((a, b) => b.length - a.length);
   let scrubbed = text;
   for (const value of quoted) {
-    scrubbed = scrubbed.replaceAll(value, () => redactor.hash(value));
-    scrubbed = scrubbed.replaceAll(escaped(value), () => redactor.hash(value));
+    scrubbed = scrubbed.replaceAll(value, () => redactor.show(value));
+    scrubbed = scrubbed.replaceAll(escaped(value), () => redactor.show(value));
   }
   return scrubbed;
 }

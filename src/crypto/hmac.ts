@@ -44,7 +44,6 @@ export function hmacSha256(key: Uint8Array): HmacSha256 {
     }
     // Through latin1 text because making a Buffer for the digest costs more than the digest.
     const innerDigest = hash('sha256', inner.subarray(0, BLOCK_BYTES + messageBytes), 'latin1');
-    inner.fill(0, BLOCK_BYTES, BLOCK_BYTES + messageBytes);
     outer.write(innerDigest, BLOCK_BYTES, 'latin1');
     return true;
   };
