@@ -58,8 +58,15 @@ async function runTests(files: readonly string[], report: Report): Promise<void>
   chmodSync(folder, 0o711); // Services that run as a user of their own reach their folders through it.
   process.env[RUN_MARKER] = marker;
   process.env.TMPDIR = folder;
-  const cut = setTimeout(() => stopRun(report, marker), RUN_TIMEOUT_MS);
-  const stream = run({ files, concurrency: CONCURRENCY, timeout: TEST_TIMEOUT_MS, cwd: projectRoot });
+  const stop = new AbortController();
+  const cut = setTimeout(() => stopRun(report, marker, stop), RUN_TIMEOUT_MS);
+  const options = {
+    concurrency: CONCURRENCY,
+    timeout: TEST_TIMEOUT_MS,
+    signal: stop.signal,
+    cwd: projectRoot,
+  };
+  const stream = run({ files, ...options });
   for await (const _ of report.follow(stream)) {
     // Reading to the end is what runs the tests; the report listens.
   }
@@ -67,9 +74,10 @@ async function runTests(files: readonly string[], report: Report): Promise<void>
   await refuseLeftovers(report, marker, folder);
 }
 
-async function stopRun(report: Report, marker: string): Promise<void> {
+async function stopRun(report: Report, marker: string, stop: AbortController): Promise<void> {
   const minutes = RUN_TIMEOUT_MS / 60_000;
   report.addFailure(`not done after ${minutes} minutes; unfinished: ${report.unfinished.join(', ')}`);
+  stop.abort();
   endLeftovers(await findLeftovers(RUN_MARKER, marker, 0));
 }
 

@@ -47,6 +47,7 @@ const MAY_SEE: ReadonlyMap<string, readonly string[]> = new Map([
   ['sys', [...DOMAINS, 'lifecycle', 'engine', 'barrier', 'seal', 'store', 'crypto', 'base']],
   ['client', ['base']],
   ['cli', ['client', 'base']],
+  ['serve', ['*']],
   [COMPOSITION_ROOT, ['*']],
 ]);
 
