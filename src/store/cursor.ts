@@ -2,12 +2,11 @@ import type { DurableCopy } from '../log/copy.ts';
 import type { Revision } from '../log/log.ts';
 import { following, isBefore } from './keys.ts';
 import type { PendingChanges } from './pending.ts';
-import type { SortedKeys } from './sorted-keys.ts';
 
 /** A transaction's own writes, as far as a cursor needs them. */
 export interface OwnWrites {
   get(key: string): { value: Uint8Array | undefined } | undefined;
-  keys(): SortedKeys;
+  keys(start: string, end: string | undefined, limit: number): string[];
 }
 
 export interface Layers {
@@ -18,13 +17,14 @@ export interface Layers {
   depend: (revision: Revision) => void;
 }
 
-const PAGE_LENGTH_MIN = 16;
+/** Lists of many small folders read each anew, so the first page is short; walks soon read long ones. */
+const PAGE_LENGTH_MIN = 8;
 const PAGE_LENGTH_MAX = 512;
 
-interface Candidate {
-  key: string;
-  /** Whether copy and pending changes held it when the page was read, and the pending change that said so. */
+/** What was known of a key when its page was read, unless it was simply in the copy. */
+interface Finding {
   live: boolean;
+  /** Of the pending change that said so. */
   revision: Revision | undefined;
 }
 
@@ -38,7 +38,8 @@ export class Cursor {
   readonly #end: string | undefined;
   /** Where the next page begins; undefined when nothing is left to read. */
   #next: string | undefined;
-  #page: Candidate[] = [];
+  #page: readonly string[] = [];
+  #findings = new Map<string, Finding>();
   #index = 0;
   #pageLength = PAGE_LENGTH_MIN;
 
@@ -51,10 +52,10 @@ export class Cursor {
   /** The next key, or undefined at the end. */
   next(): string | undefined {
     for (;;) {
-      const candidate = this.#page[this.#index];
-      if (candidate) {
+      const key = this.#page[this.#index];
+      if (key !== undefined) {
         this.#index += 1;
-        if (this.#isLive(candidate)) return candidate.key;
+        if (this.#isLive(key)) return key;
       } else if (this.#next === undefined) return undefined;
       else this.#readPage(this.#next);
     }
@@ -62,7 +63,7 @@ export class Cursor {
 
   /** Goes forward to the first key at or after `start`. */
   seek(start: string): void {
-    while (this.#index < this.#page.length && isBefore(this.#page[this.#index]!.key, start)) this.#index += 1;
+    while (this.#index < this.#page.length && isBefore(this.#page[this.#index]!, start)) this.#index += 1;
     if (this.#index < this.#page.length) return;
     if (this.#next === undefined || !isBefore(this.#next, start)) return;
     this.#next = start;
@@ -70,46 +71,53 @@ export class Cursor {
   }
 
   /** Looks at the transaction's and the pending changes again: both may have changed since the page was read. */
-  #isLive({ key, live, revision }: Candidate): boolean {
+  #isLive(key: string): boolean {
     const own = this.#layers.own.get(key);
     if (own) return own.value !== undefined;
     const pending = this.#layers.pending.get(key);
-    const decisive = pending?.revision ?? revision;
+    const finding = this.#findings.size === 0 ? undefined : this.#findings.get(key);
+    const decisive = pending?.revision ?? finding?.revision;
     if (decisive !== undefined) this.#layers.depend(decisive);
-    return pending ? pending.value !== undefined : live;
+    if (pending) return pending.value !== undefined;
+    return finding ? finding.live : true;
   }
 
   #readPage(start: string): void {
     const { own, pending, copy } = this.#layers;
     const length = this.#pageLength;
-    const sources = [
-      copy.keys({ start, end: this.#end, limit: length }),
-      pending.keys(start, this.#end, length),
-      own.keys().range(start, this.#end, length),
-    ];
-    // A source that filled its share may have more: the page is complete only up to the first such source's last key.
-    let horizon: string | undefined;
-    for (const keys of sources) {
-      const last = keys.length === length ? keys[length - 1]! : undefined;
-      if (last !== undefined && (horizon === undefined || isBefore(last, horizon))) horizon = last;
+    const stored = copy.keys({ start, end: this.#end, limit: length });
+    const changed = pending.keys(start, this.#end, length);
+    const written = own.keys(start, this.#end, length);
+    const horizon = horizonOf([stored, changed, written], length);
+    this.#page = merge([stored, changed, written], horizon);
+    this.#findings = new Map();
+    for (const key of written) this.#findings.set(key, { live: false, revision: undefined });
+    if (written.length > 0) for (const key of stored) this.#findings.delete(key);
+    for (const key of changed) {
+      const change = pending.get(key);
+      this.#findings.set(key, { live: change?.value !== undefined, revision: change?.revision });
     }
-    const stored = new Set(sources[0]);
-    this.#page = merge(sources, horizon).map((key) => this.#candidate(key, stored.has(key)));
     this.#index = 0;
     this.#next = horizon === undefined ? undefined : following(horizon);
     this.#pageLength = Math.min(length * 2, PAGE_LENGTH_MAX);
   }
+}
 
-  #candidate(key: string, stored: boolean): Candidate {
-    const pending = this.#layers.pending.get(key);
-    return { key, live: pending ? pending.value !== undefined : stored, revision: pending?.revision };
+/** How far the sources, read up to `length` keys each, are complete: a full one may have more. Undefined: to the end. */
+function horizonOf(sources: readonly string[][], length: number): string | undefined {
+  let horizon: string | undefined;
+  for (const keys of sources) {
+    const last = keys.length === length ? keys[length - 1]! : undefined;
+    if (last !== undefined && (horizon === undefined || isBefore(last, horizon))) horizon = last;
   }
+  return horizon;
 }
 
 /** Sorted lists into one without repetitions, up to `horizon` inclusive. */
-function merge(sources: string[][], horizon: string | undefined): string[] {
+function merge(sources: readonly string[][], horizon: string | undefined): string[] {
   const rest = sources.filter((keys) => keys.length > 0);
-  if (rest.length === 1 && horizon === undefined) return rest[0]!;
+  // A single source is complete up to its own last key.
+  if (rest.length <= 1) return rest[0] ?? [];
   const merged: string[] = [];
   const positions = rest.map(() => 0);
   for (;;) {

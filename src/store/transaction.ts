@@ -39,10 +39,8 @@ class StoreTransaction implements Transaction {
   }
 
   get(key: string): Uint8Array | undefined {
-    if (this.#own.size > 0) {
-      const own = this.#own.get(key);
-      if (own) return own.value;
-    }
+    const own = this.#own.get(key);
+    if (own) return own.value;
     const pending = this.#host.pending.get(key);
     if (pending === undefined) return this.#host.copy.get(key);
     this.#depend(pending.revision);
@@ -135,6 +133,7 @@ class OwnChanges implements OwnWrites {
   }
 
   get(key: string): { value: Uint8Array | undefined } | undefined {
+    if (this.#changes.size === 0) return undefined;
     const value = this.#changes.get(key);
     return value !== undefined || this.#changes.has(key) ? { value } : undefined;
   }
@@ -144,12 +143,13 @@ class OwnChanges implements OwnWrites {
     this.#changes.set(key, value);
   }
 
-  keys(): SortedKeys {
+  keys(start: string, end: string | undefined, limit: number): string[] {
+    if (this.#changes.size === 0) return [];
     if (!this.#sorted) {
       this.#sorted = new SortedKeys();
       for (const key of this.#changes.keys()) this.#sorted.add(key);
     }
-    return this.#sorted;
+    return this.#sorted.range(start, end, limit);
   }
 
   /** Hands the writes over and starts empty. */
