@@ -4,5 +4,5 @@ import { systemTerminal } from '../src/cli/system-terminal.ts';
 
 process.exitCode = await main(process.argv.slice(2), {
   terminal: systemTerminal(),
-  startServer: async (argv, terminal) => (await import('../src/server.ts')).startServer(argv, terminal),
+  startServer: async (argv, terminal) => (await import('../src/serve/serve.ts')).serve(argv, terminal),
 });

@@ -1,0 +1,212 @@
+/**
+ * The composition root: settings in, a running server out. The only place, with `unsealed.ts`, that sees everything.
+ */
+import type { NewAuditDevice } from './audit/broker.ts';
+import { Barrier } from './barrier/barrier.ts';
+import { preserveIn } from './barrier/quarantine.ts';
+import type { Clock } from './base/clock.ts';
+import { InvalidRequest } from './base/errors.ts';
+import type { Logger, LogLevels } from './base/logger.ts';
+import type { Random } from './base/random.ts';
+import { PathTable } from './engine/router.ts';
+import type { ListenerConfig } from './http/listener-config.ts';
+import { openListeners, type OpenListeners } from './http/listeners.ts';
+import { Lifecycle } from './lifecycle/lifecycle.ts';
+import { type LockoutDefaults, LOCKOUT_DEFAULTS } from './lockouts/lockouts.ts';
+import { openLocalLog } from './log/local.ts';
+import { createMetrics, type Metrics } from './metrics/metrics.ts';
+import type { InFlight } from './pipeline/exchange.ts';
+import { createPipeline } from './pipeline/index.ts';
+import type { Seal } from './seal/seal.ts';
+import { openLmdbCopy } from './store/lmdb.ts';
+import { openMemoryCopy } from './store/memory.ts';
+import { openStore } from './store/open.ts';
+import type { Store } from './store/store.ts';
+import type { ServerFacts } from './sys/parts.ts';
+import { statusPaths } from './sys/status.ts';
+import { openUnsealed, type OpenUnsealed } from './unsealed.ts';
+import { BUILD_DATE, VERSION } from './version.ts';
+
+export interface ServerSettings {
+  readonly storage: { readonly type: string; readonly path: string | undefined };
+  readonly listeners: readonly ListenerConfig[];
+  readonly seals: readonly Seal[];
+  readonly clusterName: string | undefined;
+  readonly apiAddress: string;
+  readonly clusterAddress: string;
+  /** Seconds. */
+  readonly defaultLeaseTtl: number;
+  readonly maxLeaseTtl: number;
+  readonly introspectionEndpoint: boolean;
+  readonly rawStorageEndpoint: boolean;
+  readonly allowAuditPrefix: boolean;
+  /** Devices that the configuration declares; enabled at the first unseal. */
+  readonly audits?: readonly NewAuditDevice[];
+  readonly lockouts?: (mountType: string) => LockoutDefaults;
+  readonly sanitizedConfig: Record<string, unknown>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export interface ServerDependencies {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly logLevels: LogLevels;
+  /** Listens to the server log; the returned function stops. */
+  monitorLog(level: string, listener: (line: string) => void): () => void;
+  /** Reads configuration and log files again. */
+  reloadProcess(): Promise<void>;
+}
+
+export interface RunningServer {
+  readonly lifecycle: Lifecycle;
+  /** `http://127.0.0.1:8200`, one for each listener. */
+  readonly addresses: readonly string[];
+  /** Certificates, audit files, log files: SIGHUP. */
+  reload(): Promise<void>;
+  /** Resolves when the store has failed and the process must end. */
+  readonly failed: Promise<Error>;
+  stop(): Promise<void>;
+  /** The pipeline's domains, for what the quick start sets up before anybody calls. */
+  domains(): OpenUnsealed['domains'] | undefined;
+}
+
+const SHUTDOWN_GRACE_MS = 10_000;
+
+export async function openServer(settings: ServerSettings, deps: ServerDependencies): Promise<RunningServer> {
+  const { clock, random, log } = deps;
+  const { store, close: closeStorage } = await openStorage(settings.storage, log);
+  const barrier = new Barrier({ clock, random, logger: log.named('barrier'), preserve: preserveIn(store) });
+  const metrics = createMetrics();
+  const inFlight = new Map<string, InFlight>();
+  let unsealed: OpenUnsealed | undefined;
+  let listeners: OpenListeners | undefined;
+  const server = facts(settings, deps, inFlight, async () => {
+    await Promise.all([listeners?.reload(), unsealed?.domains.audit.reload(), deps.reloadProcess()]);
+  });
+  const lifecycle: Lifecycle = new Lifecycle({
+    store,
+    barrier,
+    seals: settings.seals,
+    open: () => {
+      const opened = openUnsealed({
+        store,
+        barrier,
+        lifecycle,
+        server,
+        metrics,
+        clock,
+        random,
+        log,
+        logLevels: deps.logLevels,
+        lockouts: settings.lockouts ?? (() => LOCKOUT_DEFAULTS),
+        audit: { allowPrefix: settings.allowAuditPrefix, environment: settings.environment },
+        declaredAudits: settings.audits ?? [],
+      });
+      unsealed = opened;
+      return opened;
+    },
+    clock,
+    random,
+    log: log.named('core'),
+    clusterName: settings.clusterName,
+    storageType: settings.storage.type,
+    version: VERSION,
+    buildDate: BUILD_DATE,
+  });
+  observe(metrics, lifecycle, inFlight);
+  const domains = () => (lifecycle.sealed ? undefined : unsealed?.domains);
+  const handle = createPipeline({
+    domains,
+    statusPaths: new PathTable(statusPaths({ lifecycle, clock, metrics, apiAddress: settings.apiAddress, clusterAddress: settings.clusterAddress })),
+    sealedError: () => lifecycle.sealedError(),
+    inFlight,
+    clock,
+    requestId: () => random.uuid(),
+    metrics,
+    log: log.named('core'),
+  });
+  const failed = new Promise<Error>((resolve) => store.onFailure(resolve));
+  try {
+    listeners = await openListeners({ listeners: settings.listeners, handle, logger: log, clock, cors: () => server.cors });
+  } catch (error) {
+    await closeStorage();
+    throw error;
+  }
+  const opened = listeners;
+  return {
+    lifecycle,
+    addresses: opened.addresses.map(({ url }) => url),
+    reload: () => server.reload('all'),
+    failed,
+    domains,
+    async stop() {
+      await opened.close({ graceMs: SHUTDOWN_GRACE_MS });
+      await lifecycle.seal();
+      await closeStorage();
+    },
+  };
+}
+
+async function openStorage(storage: ServerSettings['storage'], log: Logger): Promise<{ store: Store; close(): Promise<void> }> {
+  const kind = STORAGE.get(storage.type);
+  if (!kind) throw new InvalidRequest(`storage type ${JSON.stringify(storage.type)} is not known`);
+  if (kind === 'file' && !storage.path) throw new InvalidRequest(`storage ${JSON.stringify(storage.type)} needs a path`);
+  const copy = kind === 'memory' ? openMemoryCopy() : openLmdbCopy({ path: storage.path! });
+  const localLog = openLocalLog({ copy });
+  const store = openStore({ copy, log: localLog, fence: await localLog.lead(), logger: log.named('storage') });
+  return {
+    store,
+    async close() {
+      await store.close();
+      await localLog.close();
+      await copy.close();
+    },
+  };
+}
+
+/** Vault's names for storage on one node; all on disk are the embedded store. */
+const STORAGE = new Map<string, 'file' | 'memory'>([
+  ['file', 'file'],
+  ['raft', 'file'],
+  ['inmem', 'memory'],
+  ['inmem_ha', 'memory'],
+]);
+
+function facts(
+  settings: ServerSettings,
+  deps: ServerDependencies,
+  inFlight: ReadonlyMap<string, InFlight>,
+  reloadAll: () => Promise<void>,
+): ServerFacts {
+  return {
+    version: VERSION,
+    buildDate: BUILD_DATE,
+    startedAtMs: deps.clock.now(),
+    limits: { defaultLeaseTtl: settings.defaultLeaseTtl, maxLeaseTtl: settings.maxLeaseTtl },
+    sanitizedConfig: settings.sanitizedConfig,
+    apiAddress: settings.apiAddress,
+    clusterAddress: settings.clusterAddress,
+    introspectionEndpoint: settings.introspectionEndpoint,
+    rawStorageEndpoint: settings.rawStorageEndpoint,
+    inFlight,
+    async reload(subsystem) {
+      if (!RELOADABLE.has(subsystem)) throw new InvalidRequest(`unknown subsystem ${JSON.stringify(subsystem)}`);
+      await reloadAll();
+    },
+    cors: { enabled: false, allowedOrigins: [], allowedHeaders: [], allowCredentials: false },
+    uiHeaders: new Map(),
+    monitorLog: deps.monitorLog,
+  };
+}
+
+/** Reading again costs nothing, so every one of them reads all. */
+const RELOADABLE = new Set(['all', 'license', 'tls', 'audit', 'log']);
+
+function observe(metrics: Metrics, lifecycle: Lifecycle, inFlight: ReadonlyMap<string, unknown>): void {
+  metrics.observed('vault_core_unsealed', () => (lifecycle.sealed ? 0 : 1));
+  metrics.observed('vault_core_active', () => (lifecycle.sealed ? 0 : 1));
+  metrics.observed('vault_core_in_flight_requests', () => inFlight.size);
+  metrics.observed('vault_runtime_alloc_bytes', () => process.memoryUsage().heapUsed);
+  metrics.observed('vault_runtime_sys_bytes', () => process.memoryUsage().rss);
+}

@@ -1,0 +1,183 @@
+/**
+ * Composition, second half: everything that exists only while the server is unsealed is made, wired and started here.
+ */
+import { type NewAuditDevice, openAudit } from './audit/broker.ts';
+import { auditDeviceTypes } from './audit/registry.ts';
+import { authMethods } from './auth/registry.ts';
+import type { Barrier } from './barrier/barrier.ts';
+import { openSession, persist, type Session } from './barrier/session.ts';
+import type { Clock } from './base/clock.ts';
+import type { Logger, LogLevels } from './base/logger.ts';
+import type { Random } from './base/random.ts';
+import type { EngineType } from './engine/engine.ts';
+import { Leases } from './leases/leases.ts';
+import type { Lifecycle, Unsealed } from './lifecycle/lifecycle.ts';
+import { type LockoutDefaults, Lockouts } from './lockouts/lockouts.ts';
+import type { Metrics } from './metrics/metrics.ts';
+import type { MountClass } from './mounts/entry.ts';
+import { dataPrefix, type EngineRegistry, Mounts } from './mounts/mounts.ts';
+import { Periodic } from './mounts/periodic.ts';
+import type { WorkParts } from './mounts/work.ts';
+import type { Domains } from './pipeline/exchange.ts';
+import { PasswordPolicies } from './policies/password-store.ts';
+import { Policies } from './policies/store.ts';
+import { secretsEngines } from './secrets/registry.ts';
+import type { Store } from './store/store.ts';
+import { loadSettings } from './sys/config.ts';
+import { systemEngine } from './sys/engine.ts';
+import { endMount } from './sys/mount-ending.ts';
+import type { ServerFacts, SystemParts } from './sys/parts.ts';
+import { tokenEngine } from './sys/token/engine.ts';
+import { Tokens } from './tokens/tokens.ts';
+import { Wrapping } from './wrapping/wrapping.ts';
+
+export interface UnsealedOptions {
+  store: Store;
+  barrier: Barrier;
+  lifecycle: Lifecycle;
+  server: ServerFacts;
+  metrics: Metrics;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  logLevels: LogLevels;
+  lockouts: (mountType: string) => LockoutDefaults;
+  declaredAudits: readonly NewAuditDevice[];
+  audit: { allowPrefix: boolean; environment: Readonly<Record<string, string | undefined>> };
+}
+
+export type OpenUnsealed = Unsealed & { readonly domains: Domains };
+
+export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
+  const { store, barrier, clock, random, server } = options;
+  const log = options.log.named('core');
+  const session = () => openSession({ store, barrier });
+  const passwordPolicies = new PasswordPolicies({ random });
+  const work: WorkParts = {
+    clock,
+    random,
+    log: options.log.named('engine'),
+    generatePassword: (within, policyName) => passwordPolicies.generate(within, policyName),
+  };
+  const registry = new Map<MountClass, EngineType[]>();
+  const mounts = new Mounts({ registry, limits: server.limits, clock, random, log: options.log.named('mount') });
+  const tokens = new Tokens({
+    clock,
+    random,
+    opaque: {
+      seal: (purpose, bytes) => barrier.sealOpaque(purpose, bytes),
+      open: (purpose, bytes) => barrier.openOpaque(purpose, bytes),
+    },
+    leases: () => leases,
+    openSession: session,
+    cleared(within, tokenKey) {
+      wrapping.clear(within, tokenKey);
+      clearCubbyhole(mounts, within, tokenKey);
+    },
+  });
+  const leases = new Leases({
+    openSession: session,
+    mountByUuid: (uuid) => mounts.byUuid(uuid),
+    revokeToken: (within, tokenKey) => tokens.revoke(within, tokenKey),
+    work,
+    clock,
+    random,
+    log: options.log.named('expiration'),
+  });
+  const wrapping = new Wrapping({ tokens, clock });
+  const policies = new Policies({ clock });
+  const lockouts = new Lockouts({ clock, defaults: options.lockouts });
+  const audit = openAudit({
+    clock,
+    random,
+    log: options.log.named('audit'),
+    registry: auditDeviceTypes,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    ...options.audit,
+  });
+  const domains: Domains = { openSession: session, mounts, tokens, leases, policies, wrapping, lockouts, audit, work };
+  const parts: SystemParts = {
+    ...domains,
+    lifecycle: options.lifecycle,
+    metrics: options.metrics,
+    clock,
+    random,
+    log: options.log.named('system'),
+    logLevels: options.logLevels,
+    server,
+    keys: {
+      status: () => barrier.keyStatus,
+      rotate: async () => void (await store.durable(barrier.rotate(store.begin()))),
+      quarantined: () => barrier.quarantined(),
+    },
+  };
+  fillRegistry(registry, parts, passwordPolicies);
+  const periodic = new Periodic({ mounts: () => mounts.all(), openSession: session, work, clock, log });
+  return {
+    domains,
+    initialize(within) {
+      tokens.initialize(within);
+      tokens.start(within);
+      policies.initialize(within);
+      mounts.enable(within, { path: 'sys/', class: 'system', type: 'system', description: 'system endpoints used for control, policy and debugging' });
+      mounts.enable(within, { path: 'cubbyhole/', class: 'secret', type: 'cubbyhole', description: 'per-token private secret storage', local: true });
+      mounts.enable(within, { path: 'token/', class: 'auth', type: 'token', description: 'token based credentials' });
+    },
+    async start(within) {
+      tokens.start(within);
+      const leaving = mounts.load(within);
+      audit.load(within);
+      for (const device of options.declaredAudits) {
+        if (!audit.list().some(({ path }) => path === `${device.path}/`)) await audit.enable(within, device);
+      }
+      loadSettings({ server }, within);
+      leases.start();
+      periodic.start();
+      for (const entry of leaving) {
+        endMount({ openSession: session, mounts }, entry).catch((error) => log.error('clearing a disabled mount failed', { error }));
+      }
+      await persist(within);
+    },
+    async stop() {
+      await periodic.stop();
+      await leases.stop();
+      await mounts.close();
+      await audit.close();
+    },
+    createRootToken: (within) => rootToken(tokens, within),
+  };
+}
+
+function fillRegistry(registry: Map<MountClass, EngineType[]> & EngineRegistry, parts: SystemParts, passwordPolicies: PasswordPolicies): void {
+  registry.set('secret', [...secretsEngines]);
+  registry.set('auth', [...authMethods.values(), tokenEngine(parts)]);
+  registry.set('system', [systemEngine(parts, passwordPolicies)]);
+}
+
+function rootToken(tokens: Tokens, session: Session): string {
+  return tokens.create(session, {
+    type: 'service',
+    parent: undefined,
+    policies: ['root'],
+    path: 'auth/token/root',
+    meta: null,
+    displayName: 'root',
+    numUses: 0,
+    ttl: 0,
+    explicitMaxTtl: 0,
+    period: 0,
+    renewable: false,
+    entityId: '',
+    role: '',
+    boundCidrs: [],
+  }).id;
+}
+
+/** A token's cubbyhole ends with it. */
+function clearCubbyhole(mounts: Mounts, session: Session, tokenKey: string): void {
+  const mount = mounts.get('cubbyhole/');
+  if (!mount) return;
+  const own = session.view(`${dataPrefix(mount.entry)}${tokenKey}/`);
+  for (const key of [...own.keys('')]) own.delete(key);
+}
