@@ -1,4 +1,5 @@
 import type { Connection } from './postgresql-pool.ts';
+import { inTransaction } from './postgresql-transaction.ts';
 
 /**
  * Takes away a role with all it was granted in this database. What the role owns is neither dropped nor given to
@@ -9,11 +10,11 @@ export async function dropRole(connection: Connection, roleName: string): Promis
   const identifier = `"${roleName.replaceAll('"', '""')}"`;
   // On its own, so that it holds even where the rest fails.
   await connection.query(`ALTER ROLE ${identifier} NOLOGIN`);
-  await connection.query('BEGIN');
-  const { rows } = await connection.query(REVOCATIONS, [roleName]);
-  for (const { statement } of rows) await connection.query(String(statement));
-  await connection.query(`DROP ROLE IF EXISTS ${identifier}`);
-  await connection.query('COMMIT');
+  await inTransaction(connection, async () => {
+    const { rows } = await connection.query(REVOCATIONS, [roleName]);
+    for (const { statement } of rows) await connection.query(String(statement));
+    await connection.query(`DROP ROLE IF EXISTS ${identifier}`);
+  });
 }
 
 export async function roleExists(connection: Connection, roleName: string): Promise<boolean> {

@@ -204,7 +204,7 @@ async function isWritable(client: PoolClient): Promise<boolean> {
 }
 
 /** An answer of the server's, as against no answer. */
-function isServerError(error: unknown): error is Error & { code: string } {
+export function isServerError(error: unknown): error is Error & { code: string } {
   return error instanceof Error && 'severity' in error && 'code' in error && typeof error.code === 'string';
 }
 

@@ -3,7 +3,8 @@ import type { Random } from '../../base/random.ts';
 import { parseDsn } from './dsn.ts';
 import type { ConnectionDetails, DatabaseClient, DatabasePlugin, DatabaseUser } from './plugin.ts';
 import { dropRole, roleExists } from './postgresql-drop.ts';
-import { type Connection, PostgresqlPool } from './postgresql-pool.ts';
+import { PostgresqlPool } from './postgresql-pool.ts';
+import { inTransaction } from './postgresql-transaction.ts';
 import { SCRAM_SALT_BYTES, scramVerifier } from './scram.ts';
 import { fillStatement, singleStatements } from './sql.ts';
 
@@ -93,7 +94,11 @@ class PostgresqlClient implements DatabaseClient {
   async #run(statements: readonly string[], values: ReadonlyMap<string, string>): Promise<void> {
     const filled = singleStatements(statements).map((statement) => fillStatement(statement, values));
     const secrets = [values.get('password') ?? ''];
-    await this.#pool.connected(secrets, (connection) => inTransaction(connection, filled));
+    await this.#pool.connected(secrets, (connection) =>
+      inTransaction(connection, async () => {
+        for (const statement of filled) await connection.query(statement);
+      }),
+    );
   }
 
   async #values(user: Partial<DatabaseUser> & { username: string }): Promise<ReadonlyMap<string, string>> {
@@ -109,12 +114,6 @@ class PostgresqlClient implements DatabaseClient {
     if (user.expiresAtMs !== undefined) values.set('expiration', timestampWithZone(user.expiresAtMs));
     return values;
   }
-}
-
-async function inTransaction(connection: Connection, statements: readonly string[]): Promise<void> {
-  await connection.query('BEGIN');
-  for (const statement of statements) await connection.query(statement);
-  await connection.query('COMMIT');
 }
 
 /** `2026-01-02 03:04:05+0000` */
