@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { InvalidCredentials, InvalidRequest, NotFound, PermissionDenied } from '../../base/errors.ts';
 import type { UnknownRecord } from '../../base/json.ts';
+import { engineConformance } from '../../engine/conformance.ts';
 import type { IdentityClaim } from '../../engine/login.ts';
 import { missingOperations } from '../../engine/public-operations.ts';
 import { type Harness, openEngine } from '../../engine/testing.ts';
@@ -42,6 +43,21 @@ const refused = { name: InvalidCredentials.name, message: 'invalid role or secre
 function keysUnder(harness: Harness, ...prefixes: string[]): string[] {
   return harness.records.sorted().filter((key) => prefixes.some((prefix) => key.startsWith(prefix)));
 }
+
+engineConformance('approle', {
+  type: approle,
+  samples: [
+    { path: 'role/web', data: { role_id: 'web-id', token_policies: 'web', secret_id_ttl: 3600 } },
+    { path: 'role/other', data: { bind_secret_id: false, secret_id_bound_cidrs: '127.0.0.0/8' } },
+    { path: 'role/web/token-ttl', data: { token_ttl: 60 } },
+    { path: 'role/web/role-id', data: { role_id: 'web-id' } },
+    { path: 'role/web/custom-secret-id', data: { secret_id: 'a very secret id', metadata: '{"a":"b"}' } },
+    { path: 'role/web/secret-id', data: { num_uses: 3 } },
+    { path: 'role/web/secret-id/lookup', data: { secret_id: 'a very secret id' } },
+    { path: 'login', data: { role_id: 'web-id', secret_id: 'a very secret id' } },
+    { path: 'tidy/secret-id' },
+  ],
+});
 
 test('serves every public operation with its fields', () => {
   const table = readFileSync(new URL('operations.tsv', import.meta.url), 'utf8');

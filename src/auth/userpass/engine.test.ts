@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { InvalidCredentials, InvalidRequest, NotFound, PermissionDenied } from '../../base/errors.ts';
 import type { UnknownRecord } from '../../base/json.ts';
 import { hashPassword } from '../../crypto/password-hash.ts';
+import { engineConformance } from '../../engine/conformance.ts';
 import type { IdentityClaim } from '../../engine/login.ts';
 import { missingOperations } from '../../engine/public-operations.ts';
 import { type Harness, openEngine } from '../../engine/testing.ts';
@@ -26,6 +27,20 @@ async function logIn(
 }
 
 const refused = { name: InvalidCredentials.name, message: 'invalid username or password' };
+
+// Hashes of the lowest cost, so that hundreds of hostile requests take no time.
+const passwordHash = await hashPassword('correct', 4);
+engineConformance('userpass', {
+  type: userpass,
+  outside: true,
+  samples: [
+    { path: 'users/ann', data: { password_hash: passwordHash, token_policies: 'team' } },
+    { path: 'users/ben', data: { password_hash: passwordHash, policies: 'team', ttl: 60 } },
+    { path: 'users/ann/password', data: { password_hash: passwordHash } },
+    { path: 'users/ann/policies', data: { token_policies: ['team'] } },
+    { path: 'login/ann', data: { password: 'correct' } },
+  ],
+});
 
 test('serves every public operation with its fields', () => {
   const table = readFileSync(new URL('operations.tsv', import.meta.url), 'utf8');

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { InvalidRequest, NotFound, OutsideFailure } from '../../base/errors.ts';
 import type { UnknownRecord } from '../../base/json.ts';
+import { engineConformance } from '../../engine/conformance.ts';
 import { missingOperations } from '../../engine/public-operations.ts';
 import { type Harness, openEngine } from '../../engine/testing.ts';
 import { database } from './engine.ts';
@@ -25,6 +26,27 @@ async function opened(config: UnknownRecord = {}): Promise<Harness> {
 }
 
 const ROLE = { db_name: 'pg', creation_statements: `CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}'` };
+
+engineConformance('database', {
+  type: database,
+  outside: true,
+  samples: [
+    {
+      path: 'config/pg',
+      data: {
+        plugin_name: 'postgresql-database-plugin',
+        connection_url: NOWHERE,
+        username: 'root',
+        password: 'a very secret password',
+        allowed_roles: ['web'],
+        verify_connection: false,
+      },
+    },
+    { path: 'roles/web', data: { ...ROLE, default_ttl: 60 } },
+    { path: 'roles/other', data: ROLE },
+    { path: 'reset/pg' },
+  ],
+});
 
 test('serves the public operations with their fields', () => {
   const table = readFileSync(new URL('operations.tsv', import.meta.url), 'utf8');
