@@ -43,7 +43,7 @@ export function issueForLogin(
     policies,
     path: login.path,
     meta: claim.metadata,
-    displayName: claim.displayName,
+    displayName: shownName(mount, claim.displayName),
     numUses: wanted.numUses,
     ttl,
     explicitMaxTtl: wanted.explicitMaxTtl,
@@ -123,6 +123,12 @@ async function askAgain(work: WorkParts, session: Session, mount: OpenMount, tok
   const policies = tokenPolicies(now.policies, { withDefault: !now.noDefaultPolicy });
   if (policies.join() !== token.policies.join()) throw new PermissionDenied('policies have changed, not renewing');
   return now;
+}
+
+/** The mount's path before the name, as `userpass-ann`; user names of databases are made from it. */
+function shownName(mount: OpenMount, displayName: string): string {
+  const prefix = mount.info.path.replace(/^auth\//, '').replace(/\/$/, '').replaceAll('/', '-');
+  return displayName === '' ? prefix : `${prefix}-${displayName}`;
 }
 
 /** A role's `default` is the mount's; `default-*` are what a client may change at login, which none here does. */
