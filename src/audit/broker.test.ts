@@ -219,6 +219,14 @@ test('filters choose, the fallback device takes the rest, and order of enabling 
   await assert.rejects(enable(on, 'rest2', { fallback: 'true' }), /fallback audit device already/);
 });
 
+test('filters see mount points without their last slash', async () => {
+  const on = bench();
+  const sink = await enable(on, 'one', { filter: 'mount_point == "auth/oidc" and mount_type == oidc' });
+  const mount = { point: 'auth/oidc/', type: 'oidc', accessor: 'a', class: 'auth' };
+  await on.audit.record({ type: 'request', request: { ...record('auth/oidc/login').request, mount } });
+  assert.deepEqual(sink.paths, ['auth/oidc/login']);
+});
+
 test('a record that only a broken device wants fails alone', async () => {
   const on = bench();
   const kv = await enable(on, 'kv', { filter: 'path matches "^kv/"' });

@@ -45,12 +45,12 @@ export class OpenDevice {
     this.#queue = new DeviceQueue({ open, clock: deps.clock, log: deps.log });
   }
 
-  /** Whether the device's filter lets the record through. */
+  /** Whether the device's filter lets the record through. Mount points are without their last slash, as the filters' documentation has them. */
   wants({ request }: AuditRecord): boolean {
     const { filter } = this.common;
     if (!filter) return true;
     const properties = new Map<string, string>([
-      ['mount_point', request.mount?.point ?? ''],
+      ['mount_point', request.mount?.point.replace(/\/$/, '') ?? ''],
       ['mount_type', request.mount?.type ?? ''],
       ['namespace', request.namespace?.path ?? ''],
       ['operation', request.operation],

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
-import { InvalidRequest } from '../../base/errors.ts';
 import { parseDuration } from '../../base/duration.ts';
+import { InvalidRequest } from '../../base/errors.ts';
 import type { AuditOptions } from '../device.ts';
 
 export interface HostAndPort {

@@ -60,6 +60,8 @@ class FileDevice implements AuditDevice {
   #unverifiedLength = 0;
   /** The last write ended inside a line. */
   #torn = false;
+  /** The last write failed: what is open may be of no more use (a stale network file, say). */
+  #broken = false;
 
   private constructor(options: FileOptions, handle: FileHandle) {
     this.#options = options;
@@ -72,6 +74,7 @@ class FileDevice implements AuditDevice {
 
   async write(lines: readonly string[]): Promise<void> {
     const text = lines.join('');
+    if (this.#broken) await this.reload();
     await this.#append(text);
     this.#unverified.push(text);
     this.#unverifiedLength += text.length;
@@ -83,7 +86,7 @@ class FileDevice implements AuditDevice {
     const handle = await openForAppending(this.#options);
     await this.#handle.close().catch(() => {});
     this.#handle = handle;
-    this.#torn = false;
+    this.#broken = false;
   }
 
   close(): Promise<void> {
@@ -102,6 +105,7 @@ class FileDevice implements AuditDevice {
       this.#torn = false;
     } catch (error) {
       if (written > 0) this.#torn = true;
+      this.#broken = true;
       throw error;
     }
   }
