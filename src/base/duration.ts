@@ -15,13 +15,14 @@ const DURATION_SECONDS_MAX = 9_223_372_036;
 /** Whole seconds from a number of seconds, its text, or a Go-style duration such as `1h30m` or `-1s`. Throws Error. */
 export function parseDuration(value: unknown): number {
   const seconds =
-    typeof value === 'number' ? value : typeof value === 'string' ? fromText(value.trim()) : Number.NaN;
+    typeof value === 'number' ? value : typeof value === 'string' ? secondsOf(value.trim()) : Number.NaN;
   if (!Number.isFinite(seconds)) throw new Error('expected a duration such as 30, "30s" or "1h30m"');
   if (Math.abs(seconds) > DURATION_SECONDS_MAX) throw new Error('duration out of range');
   return Math.trunc(seconds);
 }
 
-function fromText(source: string): number {
+/** Seconds of the same texts, with their fractions; NaN for any other text. */
+export function secondsOf(source: string): number {
   if (source === '') return 0;
   if (/^-?\d+$/.test(source)) return Number(source);
   if (source.length > 64) return Number.NaN;

@@ -43,8 +43,6 @@ export interface Group {
 /** A command that is loaded when it is asked for; its synopsis is here so that help of its group loads nothing. */
 export interface Entry {
   readonly synopsis: string;
-  /** Left out of help and completion. */
-  readonly hidden?: boolean;
   load(): Promise<Command | Group>;
 }
 

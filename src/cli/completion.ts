@@ -1,5 +1,4 @@
-import type { Command, Completes, Group } from './command.ts';
-import { isGroup } from './command.ts';
+import { type Command, type Completes, type Entry, type Group, isGroup } from './command.ts';
 import { flagNames } from './flags.ts';
 import { tableFor } from './tables.ts';
 import type { Terminal } from './terminal.ts';
@@ -33,14 +32,13 @@ async function candidates(
   let node: Command | Group = root;
   let at = 0;
   while (isGroup(node) && at < before.length) {
-    const entry: { load(): Promise<Command | Group> } | undefined = node.subcommands.get(before[at]!);
+    const entry: Entry | undefined = node.subcommands.get(before[at]!);
     if (!entry) return [];
     node = await entry.load();
     at++;
   }
   if (isGroup(node)) {
-    const shown = [...node.subcommands].filter(([, entry]) => !entry.hidden).map(([name]) => name);
-    return shown.filter((name) => name.startsWith(last)).sort();
+    return [...node.subcommands.keys()].filter((name) => name.startsWith(last)).sort();
   }
   return commandCandidates(node, before.slice(at), last, terminal);
 }

@@ -1,4 +1,4 @@
-import { parseSeconds } from '../client/environment.ts';
+import { parseDuration } from '../base/duration.ts';
 import { UsageError } from './errors.ts';
 
 /** A flag of a command: what it holds, how its text is read, and what help says about it. */
@@ -68,11 +68,11 @@ export function integerOr(initial: number, about: Description): Flag<number> {
 }
 /** In seconds; negative values keep their meaning for the server. */
 export function duration(about: Description): Flag<number | undefined> {
-  return { ...about, kind: 'duration', initial: undefined, add: (_before, text) => readDuration(text) };
+  return { ...about, kind: 'duration', initial: undefined, add: (_before, text) => parseDuration(text) };
 }
 export function durationOr(initial: number, about: Description): Flag<number> {
   const defaultText = `${initial}s`;
-  return { ...about, kind: 'duration', initial, defaultText, add: (_before, text) => readDuration(text) };
+  return { ...about, kind: 'duration', initial, defaultText, add: (_before, text) => parseDuration(text) };
 }
 /** `-name=key=value`, several times. */
 export function pairs(about: Description): Flag<Readonly<Record<string, string>>> {
@@ -151,12 +151,6 @@ function readInteger(text: string): number {
   const value = Number(text);
   if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(value)) return value;
   throw new Error('must be a whole number');
-}
-
-function readDuration(text: string): number {
-  const seconds = text === '' ? 0 : parseSeconds(text);
-  if (seconds !== undefined) return seconds;
-  throw new Error('must be a duration such as 30s, 5m or 1h30m');
 }
 
 function readPair(text: string): Record<string, string> {

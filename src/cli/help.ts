@@ -18,7 +18,8 @@ export function commandHelp(command: Command): string {
 }
 
 export function groupHelp(node: Group): string {
-  const shown = [...node.subcommands].filter(([, entry]) => !entry.hidden);
+  const shown = [...node.subcommands];
+  if (node.name !== '') shown.sort(([a], [b]) => (a < b ? -1 : 1));
   if (node.name !== '') {
     const usage = `Usage: coffer ${node.name} <subcommand> [options] [args]`;
     return `${usage}\n\n${indentText(node.description.trim())}\n\nSubcommands:\n${list(shown)}\n`;

@@ -4,7 +4,7 @@
  * needed: a command that takes longer to load than to run is the difference one feels.
  */
 import { variable } from '../client/environment.ts';
-import { type Command, type Context, type Group, isGroup } from './command.ts';
+import { type Command, type Context, type Entry, type Group, isGroup } from './command.ts';
 import { UsageError } from './errors.ts';
 import { type ParsedFlags, parseFlags } from './flags.ts';
 import { FORMATS, type Format } from './global-flags.ts';
@@ -50,9 +50,11 @@ async function find(start: Group, argv: readonly string[]): Promise<Found> {
   let node: Command | Group = start;
   for (const [at, word] of argv.entries()) {
     if (!isGroup(node)) return { node, rest: argv.slice(at), unknown: undefined };
-    if (word.startsWith('-') || word === 'help') return { node, rest: argv.slice(at), unknown: undefined };
-    const entry: { load(): Promise<Command | Group> } | undefined = node.subcommands.get(word);
-    if (!entry) return { node, rest: argv.slice(at), unknown: word };
+    const entry: Entry | undefined = node.subcommands.get(word);
+    if (!entry) {
+      const asksHelp = word.startsWith('-') || word === 'help';
+      return { node, rest: argv.slice(at), unknown: asksHelp ? undefined : word };
+    }
     node = await entry.load();
   }
   return { node, rest: [], unknown: undefined };

@@ -1,3 +1,4 @@
+import { secondsOf } from '../base/duration.ts';
 import type { Header } from './client.ts';
 import { SettingError } from './errors.ts';
 import type { TlsSettings } from './transport.ts';
@@ -121,35 +122,10 @@ function readProxy(get: (name: string) => string | undefined, environment: Envir
 /** `60`, `90s`, `2m`, `1m30s`: a plain number is seconds. */
 function readTimeout(text: string | undefined): number {
   if (text === undefined) return 60_000;
-  const seconds = parseSeconds(text);
-  if (seconds === undefined || seconds < 0)
-    throw new SettingError(`could not parse VAULT_CLIENT_TIMEOUT: "${text}"`);
+  const seconds = secondsOf(text.trim());
+  if (!(seconds >= 0)) throw new SettingError(`could not parse VAULT_CLIENT_TIMEOUT: "${text}"`);
   // Zero means no limit for Vault's client.
   return seconds === 0 ? 2 ** 31 - 1 : seconds * 1000;
-}
-
-const SECONDS_OF = new Map([
-  ['ns', 1e-9],
-  ['us', 1e-6],
-  ['µs', 1e-6],
-  ['ms', 1e-3],
-  ['s', 1],
-  ['m', 60],
-  ['h', 3600],
-  ['d', 86_400],
-]);
-
-/** Seconds of a duration as the API takes it (`30`, `90s`, `1h30m`, `2d`, `-1`); undefined for anything else. */
-export function parseSeconds(text: string): number | undefined {
-  if (/^[+-]?\d+(\.\d+)?$/.test(text)) return Number(text);
-  const sign = text.startsWith('-') ? -1 : 1;
-  const rest = text.replace(/^[+-]/, '');
-  if (!/^(\d+(\.\d*)?(ns|us|µs|ms|s|m|h|d))+$/.test(rest)) return undefined;
-  let total = 0;
-  for (const [, number, unit] of rest.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h|d)/g)) {
-    total += Number(number) * (SECONDS_OF.get(unit ?? '') ?? 0);
-  }
-  return sign * total;
 }
 
 function readWhole(name: string, text: string | undefined): number | undefined {

@@ -236,7 +236,7 @@ function printVersion2(context: Context, path: string, reply: Reply): void {
   output.line(`${heading('Secret Path', path.length)}\n${path}\n`);
   if (isRecord(reply.data?.metadata)) {
     printTitled(context, 'Metadata', reply.data.metadata);
-    output.line('');
+    if (isRecord(reply.data.data)) output.line('');
   }
   if (isRecord(reply.data?.data)) printTitled(context, 'Data', reply.data.data);
 }

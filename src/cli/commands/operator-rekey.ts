@@ -4,6 +4,7 @@ import { stringsOf } from '../../client/reply.ts';
 import { type Context, command } from '../command.ts';
 import { attempt, LocalError, RemoteError, UsageError } from '../errors.ts';
 import { boolean, integerOr, string, stringOr } from '../flags.ts';
+import { fill } from '../help.ts';
 import { readKeyShare, readPgpKeys } from '../key-shares.ts';
 import { keyValueTable, type Row } from '../output/table.ts';
 import { plainText, sortedEntries } from '../output/value.ts';
@@ -175,7 +176,7 @@ function newKeys(answer: UnknownRecord, status: UnknownRecord): string {
     answer.verification_required === true
       ? `Verification nonce: ${plainText(answer.verification_nonce)}\n\nThe new keys, ${shares}, do not hold yet: each holder must give back a share with\n\n    coffer operator rekey -verify\n\nUntil that is done the old keys hold.`
       : `The unseal keys are new, with ${shares}. Give them to different people: the old ones are of no use from now on.`;
-  return `${keys.join('\n')}\n\nOperation nonce: ${plainText(answer.nonce)}\n\n${ending}`;
+  return `${keys.join('\n')}\n\nOperation nonce: ${plainText(answer.nonce)}\n\n${fill(ending, 78)}`;
 }
 
 async function printBackup({ output }: RekeyContext, client: Client, path: string): Promise<number> {

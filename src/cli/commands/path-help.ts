@@ -23,7 +23,7 @@ Shows what the server says about a path: the engine there, its paths, and their 
     const reply = await attempt(doing, connected.request('GET', path, undefined, { help: '1' }));
     const shown = reply.data ?? reply.body;
     if (typeof shown.help !== 'string') throw new RemoteError(`No help found at ${path}`);
-    output.data(shown, () => plainText(shown.help));
+    output.data(shown, () => plainText(shown.help).trimEnd());
     return 0;
   },
 });

@@ -3,7 +3,7 @@ import type { Reply } from '../../client/reply.ts';
 import { type Command, type Context, command } from '../command.ts';
 import { attempt, RemoteError } from '../errors.ts';
 import { boolean, integer, string } from '../flags.ts';
-import { cleanPath, readQuery } from '../input.ts';
+import { cleanPath, mountPath, readQuery } from '../input.ts';
 import { printKeys } from '../output/keys.ts';
 
 export const read = command({
@@ -79,11 +79,11 @@ Lists what is at the given path${whole} if the engine there can. Names that end 
     completes: 'paths',
     async run(context) {
       const { after, limit, detailed } = context.flags;
-      const path = cleanPath(context.arguments[0]!);
+      const path = mountPath(context.arguments[0]!);
       const query = { after, limit: limit === undefined ? undefined : String(limit) };
       const doing = `Error ${method === 'LIST' ? 'listing' : 'scanning'} ${path}`;
-      const reply = await find(context, { method, path: `${path}/`, query, doing });
-      printKeys(context.output, reply, { detailed, path: `${path}/` });
+      const reply = await find(context, { method, path, query, doing });
+      printKeys(context.output, reply, { detailed, path });
       return 0;
     },
   });

@@ -26,7 +26,7 @@ export interface Output {
 }
 
 export function createOutput(terminal: Terminal, format: Format, field: string | undefined): Output {
-  const line = (text: string) => terminal.output.write(text.endsWith('\n') ? text : `${text}\n`);
+  const line = (text: string) => terminal.output.write(`${text}\n`);
   const output: Output = {
     format,
     field,
@@ -38,8 +38,7 @@ export function createOutput(terminal: Terminal, format: Format, field: string |
       line(format === 'table' || format === 'raw' ? table() : structured(format, value));
     },
     value(value) {
-      const text =
-        format === 'json' || format === 'yaml' ? structured(format, value).trimEnd() : plainText(value);
+      const text = format === 'json' || format === 'yaml' ? structured(format, value) : plainText(value);
       // Without a newline, so that `password=$(… -field=password)` and pipes get the value and nothing else.
       terminal.output.write(terminal.output.isTerminal ? `${text}\n` : text);
     },
@@ -58,7 +57,7 @@ function printReply(output: Output, reply: Reply): void {
     if (value === undefined) throw new LocalError(`Field "${output.field}" not present in secret`);
     output.value(value);
   } else if (output.format === 'raw') {
-    output.line(reply.raw);
+    output.line(reply.raw.replace(/\n$/, ''));
   } else if (output.format === 'pretty') {
     const shown = reply.auth ?? reply.wrapInfo ?? dataOf(reply);
     if (shown) output.line(yamlOf(shown));

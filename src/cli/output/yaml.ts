@@ -3,11 +3,11 @@ import { rawNumber } from '../../client/reply.ts';
 import { sortedEntries } from './value.ts';
 
 /**
- * Writes JSON-like data as YAML in block style with sorted names. A text is left bare only where no YAML reader, of
+ * Writes JSON-like data as YAML in block style with sorted names, without a newline at its end. A text is left bare only where no YAML reader, of
  * version 1.1 or 1.2, could take it for anything else; every other text is quoted as in JSON, which YAML reads alike.
  */
 export function yamlOf(value: unknown): string {
-  return `${block(value, '')}\n`;
+  return block(value, '');
 }
 
 function block(value: unknown, indent: string): string {
