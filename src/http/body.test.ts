@@ -65,6 +65,9 @@ describe('request body', () => {
     ['{"\\udfff":1}', /not well-formed/],
     ['{"a":1e999}', /too large to be kept exactly/],
     ['{"a":12345678901234567891}', /too large to be kept exactly/],
+    ['{"a":1E999}', /too large to be kept exactly/],
+    [`{"a":${'9'.repeat(350)}}`, /too large to be kept exactly/],
+    ['{"a":1-1-1-1-1-1-1-1-1-1-1-1}', /invalid JSON/],
     [`{"a":${'9'.repeat(500)}}`, /too large to be kept exactly/],
   ] as const) {
     test(`${JSON.stringify(body.slice(0, 40))} is refused without quoting it`, () => {

@@ -10,12 +10,10 @@ import { parseHead, type RequestHead } from './request-head.ts';
 export interface Exchange {
   /** Called once, when the whole body is there; ends in `connection.finish`, perhaps before it returns. */
   run(body: Buffer): void;
-  /** The client went away, or the server stops and will not wait for this one. */
+  /** The client went away. */
   abort(): void;
   /** The longest time of a request is over. */
   expire(): void;
-  /** The server is about to stop: what would never end by itself should end now. */
-  drain(): void;
 }
 
 export interface ConnectionContext {
@@ -120,15 +118,15 @@ export class Connection {
     if (this.#state === 'answering') this.#exchange?.expire();
     else if (this.#state === 'head' || this.#state === 'body') {
       this.#refuse(new ProtocolError(408, 'request timed out before it was complete'));
-    } else if (this.#state === 'idle') this.end();
+    } else if (this.#state === 'idle') this.socket.destroySoon();
     else this.socket.destroy();
   }
 
   /** Closes as soon as the request at hand, if any, is answered. */
   drain(): void {
     this.#isLast = true;
-    if (this.#state === 'idle' || this.#state === 'flushing') this.end();
-    this.#exchange?.drain();
+    if (this.#state === 'idle') this.socket.destroySoon();
+    else if (this.#state === 'flushing') this.end();
   }
 
   #wait(ms: number): void {

@@ -71,11 +71,9 @@ export class ApiExchange implements Exchange {
   expire(): void {
     this.#aborted = true;
     this.#controller?.abort(new Error('the longest time of a request is over'));
-    this.#fail(new ProtocolError(503, 'the request took too long and was cancelled'));
-  }
-
-  drain(): void {
-    if (this.#answered) this.abort();
+    // Half a stream has been sent: the only honest end is a broken one.
+    if (this.#answered) this.#connection.socket.destroy();
+    else this.#reply(errorReply(new ProtocolError(503, 'the request took too long and was cancelled')));
   }
 
   /** Made when first asked for: most requests never need one, and it costs as much as parsing the head. */
@@ -123,7 +121,6 @@ export class ApiExchange implements Exchange {
   }
 
   #fail(error: unknown): void {
-    if (this.#aborted && this.#answered) return;
     if (isUnexpected(error) && !this.#aborted) {
       this.#context.logger.error('request failed', {
         error: error instanceof Error ? error.stack : String(error),

@@ -80,17 +80,18 @@ function stringEnd(bytes: Buffer, from: number): number {
 const NUMBER_LENGTH_MAX = 400;
 /** Every whole number of up to 15 digits is held exactly. */
 const NUMBER_LENGTH_SAFE = 15;
+const WHOLE = /^-?\d+$/;
 
 /** Returns the index of the number's last byte. */
 function checkNumber(bytes: Buffer, from: number): number {
   let end = from + 1;
-  while (end < bytes.length && isNumberByte(bytes[end]!)) end += 1;
-  if (end - from <= NUMBER_LENGTH_SAFE && !bytes.subarray(from, end).includes(0x65)) return end - 1;
+  let hasExponent = false;
+  for (; end < bytes.length && IS_NUMBER[bytes[end]!] !== 0; end += 1) {
+    if (IS_NUMBER[bytes[end]!] === 2) hasExponent = true;
+  }
+  if (end - from <= NUMBER_LENGTH_SAFE && !hasExponent) return end - 1;
   const text = bytes.toString('latin1', from, end);
-  const isExact =
-    text.length <= NUMBER_LENGTH_MAX &&
-    (/^-?\d+$/.test(text) ? BigInt(Number(text)) === BigInt(text) : Number.isFinite(Number(text)));
-  if (!isExact) {
+  if (text.length > NUMBER_LENGTH_MAX || !comesBack(text)) {
     throw new InvalidRequest(
       'failed to parse JSON input: a number is too large to be kept exactly; send it as a string',
     );
@@ -98,14 +99,15 @@ function checkNumber(bytes: Buffer, from: number): number {
   return end - 1;
 }
 
-/** Digits, sign, point and exponent. */
-function isNumberByte(byte: number): boolean {
-  return (
-    (byte >= DIGIT_0 && byte <= DIGIT_9) ||
-    byte === 0x2e ||
-    byte === 0x65 ||
-    byte === 0x45 ||
-    byte === 0x2b ||
-    byte === MINUS
-  );
+/** Whether writing the parsed number again gives the same text, or at least the same whole number. */
+function comesBack(text: string): boolean {
+  const number = Number(text);
+  if (Math.abs(number) === Number.POSITIVE_INFINITY) return false;
+  return !WHOLE.test(text) || String(number) === text || BigInt(number) === BigInt(text);
 }
+
+/** 1 for what a number consists of, 2 for what begins its exponent. */
+const IS_NUMBER = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  return /[eE]/.test(character) ? 2 : /[0-9.+-]/.test(character) ? 1 : 0;
+});

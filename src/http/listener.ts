@@ -46,6 +46,7 @@ export class Listener {
   /** Whom a balancer speaks for, by the balancer's address and port: TLS sockets do not show what they wrap. */
   readonly #proxied = new Map<string, Remote>();
   #draining = false;
+  #nextDropWarningMs = 0;
   /** The time of the last sweep, one sweep late at most. Deadlines are set from it. */
   #sweptMs: number;
   #address: ListenerAddress | undefined;
@@ -77,9 +78,16 @@ export class Listener {
     }
     this.#context = this.#connectionContext(dependencies, material !== undefined);
     this.#tls = material && this.#tlsServer(material);
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    // Under TLS the end of the socket must end the session, or a client that leaves within the handshake lingers.
+    const options = {
+      allowHalfOpen: !this.#tls,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 15_000,
+    };
+    this.#server = createServer(options, (socket) => this.#accept(socket));
     if (this.#settings.connectionsMax > 0) this.#server.maxConnections = this.#settings.connectionsMax;
-    this.#server.on('drop', () => this.#logger.warn('connection refused: too many connections'));
+    this.#server.on('drop', () => this.#onDrop());
   }
 
   get address(): ListenerAddress {
@@ -179,6 +187,17 @@ export class Listener {
     });
     if (this.#tls || this.#config.proxyProtocolBehavior) this.#awaitPreface(socket);
     else this.#serve(socket, remoteOf(socket));
+  }
+
+  /** Once a minute: a flood of connections should not become one of log lines. */
+  #onDrop(): void {
+    if (this.#sweptMs < this.#nextDropWarningMs) return;
+    this.#nextDropWarningMs = this.#sweptMs + 60_000;
+    const { connectionsMax } = this.#settings;
+    this.#logger.warn('connections refused: too many are open', {
+      address: this.address.url,
+      connectionsMax,
+    });
   }
 
   #serve(socket: Socket, remote: Remote): void {

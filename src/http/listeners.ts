@@ -28,7 +28,10 @@ export interface OpenListeners {
   readonly addresses: readonly ListenerAddress[];
   /** Reads the certificates again (SIGHUP). Never rejects: what does not work is logged and the old one stays. */
   reload(): Promise<void>;
-  /** Stops accepting, lets requests at hand finish for `graceMs` milliseconds, then cuts what is left. */
+  /**
+   * Stops accepting, lets requests at hand finish for `graceMs` milliseconds, then cuts what is left. Streams that
+   * never end by themselves (sys/monitor) should be ended by who feeds them, or they take the whole time.
+   */
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
@@ -76,6 +79,7 @@ async function closeAll(listeners: readonly Listener[], graceMs: number, clock: 
   const cut = (): void => {
     for (const listener of listeners) listener.destroy();
   };
+  if (graceMs <= 0) cut();
   const cancel = clock.after(graceMs, cut);
   await closed;
   cancel();

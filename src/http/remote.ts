@@ -21,11 +21,11 @@ export function addressList(texts: readonly string[]): BlockList | undefined {
   const list = new BlockList();
   const given = texts.map((text) => text.trim()).filter((text) => text !== '');
   for (const text of given) {
-    const [address = '', prefix] = text.split('/');
+    const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
     const family = isIP(address);
-    const bits = prefix === undefined ? (family === 4 ? 32 : 128) : Number(prefix);
-    if (family === 0 || !Number.isInteger(bits))
-      throw new InvalidRequest(`invalid CIDR or IP address ${text}`);
+    const width = family === 4 ? 32 : 128;
+    const bits = prefix === undefined ? width : Number(prefix);
+    if (family === 0 || bits > width) throw new InvalidRequest(`invalid CIDR or IP address ${text}`);
     list.addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6');
   }
   return given.length > 0 ? list : undefined;

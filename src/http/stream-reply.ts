@@ -12,29 +12,26 @@ export interface StreamReply {
 }
 
 /**
- * Writes a body as it comes, no faster than the client reads it. An abort ends the iteration, so that what feeds it
- * is released, and rejects nothing; a failure of the source rejects, and the caller must cut the connection so that
- * the client sees an incomplete message.
+ * Writes a body as it comes, no faster than the client reads it. An abort ends the iteration without the end of the
+ * body, so that what feeds it is released and nobody takes a part for the whole. A failure of the source rejects, and
+ * the caller must cut the connection.
  */
 export async function sendStream({ socket, body, chunked, signal }: StreamReply): Promise<void> {
   if (!body) return;
   const iterator = body[Symbol.asyncIterator]();
-  const aborted = abortOf(signal);
+  const source = nextUnlessAborted(iterator, signal);
   try {
-    for (;;) {
-      const next = await Promise.race([iterator.next(), aborted.promise]);
-      if (next === undefined || next.done) break;
+    for (let next = await source.next(); next && !next.done; next = await source.next()) {
       const bytes = typeof next.value === 'string' ? Buffer.from(next.value) : next.value;
       // An empty chunk would end the body.
-      if (bytes.length === 0) continue;
-      if (!writeChunk(socket, bytes, chunked)) await drained(socket, signal);
+      if (bytes.length > 0 && !writeChunk(socket, bytes, chunked)) await drained(socket, signal);
     }
   } finally {
-    aborted.release();
-    // A generator that is still waiting for its next value takes this up when the signal wakes it.
-    void iterator.return?.()?.catch(() => {});
+    source.release();
+    // A generator that still waits for its next value takes this up when the signal wakes it.
+    iterator.return?.()?.catch(() => {});
   }
-  if (chunked && socket.writable) socket.write('0\r\n\r\n');
+  if (chunked && !signal.aborted) socket.write('0\r\n\r\n');
 }
 
 function writeChunk(socket: Socket, bytes: Buffer, chunked: boolean): boolean {
@@ -56,13 +53,27 @@ async function drained(socket: Socket, signal: AbortSignal): Promise<void> {
   }
 }
 
-function abortOf(signal: AbortSignal): { promise: Promise<undefined>; release: () => void } {
-  let release = (): void => {};
-  const promise = new Promise<undefined>((resolve) => {
-    const onAbort = (): void => resolve(undefined);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    release = () => signal.removeEventListener('abort', onAbort);
-  });
-  return { promise, release };
+/**
+ * Next values, or undefined from the moment of an abort on. `Promise.race` against one long-lived promise would do
+ * the same and keep a reaction of every round in memory for as long as the stream lives.
+ */
+function nextUnlessAborted<T>(
+  iterator: AsyncIterator<T>,
+  signal: AbortSignal,
+): { next: () => Promise<IteratorResult<T> | undefined>; release: () => void } {
+  let wake = (): void => {};
+  const onAbort = (): void => wake();
+  signal.addEventListener('abort', onAbort, { once: true });
+  return {
+    next: () =>
+      new Promise((resolve, reject) => {
+        if (signal.aborted) {
+          resolve(undefined);
+          return;
+        }
+        wake = () => resolve(undefined);
+        iterator.next().then(resolve, reject);
+      }),
+    release: () => signal.removeEventListener('abort', onAbort),
+  };
 }

@@ -1,6 +1,59 @@
-/** For tests: a connection whose bytes are ours, and a reader of replies that is only as clever as it must be. */
+/** For tests: listeners on free ports, and clients whose every byte is the test's own. */
 import { once } from 'node:events';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { systemClock } from '../base/clock.ts';
+import { silentLogger } from '../base/logger.ts';
+import type { Handle } from '../pipeline/wire.ts';
+import type { ListenerConfig } from './listener-config.ts';
+import { type ListenOptions, type OpenListeners, openListeners } from './listeners.ts';
+
+/** Opens listeners and clients and closes what a test left open. */
+export class TestWire {
+  readonly #opened: OpenListeners[] = [];
+  readonly #clients: RawClient[] = [];
+
+  /** One listener, plain TCP on a free port unless the stanza says otherwise. */
+  async serve(handle: Handle, config: Partial<ListenerConfig> = {}, options: Partial<ListenOptions> = {}) {
+    const listeners = await openListeners({
+      listeners: [{ type: 'tcp', address: '127.0.0.1:0', tlsDisable: true, ...config }],
+      handle,
+      logger: silentLogger,
+      clock: systemClock,
+      ...options,
+    });
+    this.#opened.push(listeners);
+    const { host, port, scheme } = listeners.addresses[0]!;
+    const connect = async (): Promise<RawClient> =>
+      this.keep(await RawClient.open(scheme === 'unix' ? { path: host } : { port, host }));
+    return { listeners, port, connect };
+  }
+
+  keep<T extends RawClient>(client: T): T {
+    this.#clients.push(client);
+    return client;
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients.splice(0)) client.close();
+    for (const listeners of this.#opened.splice(0)) await listeners.close({ graceMs: 0 });
+  }
+}
+
+/** Answers with what it was asked. */
+export const echo: Handle = ({ method, path, query, body, bytes, remote, clientCertificates }) => ({
+  status: 200,
+  body: {
+    method,
+    path,
+    query,
+    body,
+    bytes: bytes?.toString('hex'),
+    remote,
+    certificates: clientCertificates.map((der) => der.toString('base64')),
+  },
+});
+
+export const turn = (ms = 20): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export interface RawReply {
   readonly status: number;
@@ -66,6 +119,11 @@ export class RawClient {
       headers[line.split(':')[0]!.toLowerCase()] = line.slice(line.indexOf(':') + 1).trim();
     const status = Number(statusLine.split(' ')[1]);
     return { status, headers, body: options.head ? '' : await this.#body(status, headers) };
+  }
+
+  /** The next reply's JSON. */
+  async json(): Promise<Record<string, unknown>> {
+    return JSON.parse((await this.reply()).body);
   }
 
   /** Everything until the server closes. */

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { afterEach, describe, test } from 'node:test';
+import { ManualClock } from '../base/clock.ts';
+import type { WireRequest } from '../pipeline/wire.ts';
+import { echo, TestWire, turn } from './testing.ts';
+
+const wire = new TestWire();
+afterEach(() => wire.close());
+
+describe('limits', () => {
+  test('bodies and heads that are too large', async () => {
+    const { connect } = await wire.serve(echo, { maxRequestSize: 100, maxHeaderSize: 1000 });
+    const exact = await connect();
+    exact.request('POST', '/v1/x', [], `{"a":"${'x'.repeat(92)}"}`);
+    assert.equal((await exact.reply()).status, 200);
+    exact.request('POST', '/v1/x', [], `{"a":"${'x'.repeat(93)}"}`);
+    const large = await exact.reply();
+    assert.deepEqual([large.status, large.body], [413, '{"errors":["http: request body too large"]}\n']);
+    assert.equal(await exact.rest(), '');
+    const chunked = await connect();
+    chunked.send('POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n', '65\r\n');
+    assert.equal((await chunked.reply()).status, 413);
+    const head = await connect();
+    head.send(`GET /v1/x HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(1000)}`);
+    assert.equal((await head.reply()).status, 431);
+  });
+
+  test('a reply is not torn away by what the client still sends', async () => {
+    const { connect } = await wire.serve(echo, { maxRequestSize: 100 });
+    const client = await connect();
+    client.send('POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n');
+    for (let n = 0; n < 50; n += 1) client.send(Buffer.alloc(20_000));
+    assert.equal((await client.reply()).status, 413);
+  });
+
+  test('after a malformed request nothing more is read', async () => {
+    let served = 0;
+    const { connect } = await wire.serve(() => {
+      served += 1;
+      return { status: 200, body: {} };
+    });
+    const client = await connect();
+    const smuggled = 'GET /v1/admin HTTP/1.1\r\nHost: a\r\n\r\n';
+    client.send(
+      `POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${smuggled}`,
+    );
+    const reply = await client.reply();
+    assert.deepEqual([reply.status, reply.headers.connection], [400, 'close']);
+    assert.equal(await client.rest(), '');
+    assert.equal(served, 0);
+  });
+
+  test('connections, if the listener limits them', async () => {
+    const { connect } = await wire.serve(echo, { maxConnections: 1 });
+    const first = await connect();
+    first.request('GET', '/v1/x');
+    await first.reply();
+    const second = await connect();
+    assert.equal(await second.rest(), '');
+  });
+});
+
+describe('time', () => {
+  const times = {
+    httpReadHeaderTimeoutMs: 1000,
+    httpReadTimeoutMs: 3000,
+    httpIdleTimeoutMs: 5000,
+    maxRequestDurationMs: 9000,
+  };
+
+  test('silence, slow heads, slow bodies and idle connections end', async () => {
+    const clock = new ManualClock();
+    const { connect } = await wire.serve(echo, times, { clock });
+    const silent = await connect();
+    const slowHead = await connect();
+    slowHead.send('GET /v1/x HT');
+    const slowBody = await connect();
+    slowBody.send('POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{');
+    const idle = await connect();
+    idle.request('GET', '/v1/x');
+    await idle.reply();
+    await turn();
+    clock.advance(1500);
+    assert.equal(await silent.rest(), '');
+    assert.equal((await slowHead.reply()).status, 408);
+    clock.advance(2000);
+    assert.equal((await slowBody.reply()).status, 408);
+    idle.request('GET', '/v1/x');
+    await idle.reply();
+    clock.advance(4500);
+    idle.request('GET', '/v1/x');
+    await idle.reply();
+    clock.advance(6000);
+    assert.equal(await idle.rest(), '');
+  });
+
+  test('a request that takes too long is aborted and answered', async () => {
+    const clock = new ManualClock();
+    const signals: AbortSignal[] = [];
+    const { connect } = await wire.serve(
+      (request) => {
+        signals.push(request.signal);
+        return new Promise((resolve) => {
+          request.signal.addEventListener('abort', () => resolve({ status: 200, body: { late: true } }));
+        });
+      },
+      times,
+      { clock },
+    );
+    const client = await connect();
+    client.request('GET', '/v1/x');
+    while (signals.length === 0) await turn(5);
+    clock.advance(10_000);
+    const reply = await client.reply();
+    assert.equal(reply.status, 503);
+    assert.equal(signals[0]!.aborted, true);
+  });
+
+  test('the signal aborts when the client goes away, also when it is asked for later', async () => {
+    const requests: WireRequest[] = [];
+    const { connect } = await wire.serve((request) => {
+      requests.push(request);
+      return new Promise(() => {});
+    });
+    const client = await connect();
+    client.request('GET', '/v1/x');
+    while (requests.length === 0) await turn(5);
+    client.close();
+    await turn(30);
+    assert.equal(requests[0]!.signal.aborted, true);
+  });
+
+  test('a client that only stops sending still gets its reply', async () => {
+    const { connect } = await wire.serve(async () => {
+      await turn();
+      return { status: 200, body: {} };
+    });
+    const client = await connect();
+    client.request('GET', '/v1/x');
+    client.socket.end();
+    assert.equal((await client.reply()).status, 200);
+    assert.equal(await client.rest(), '');
+  });
+});
