@@ -187,6 +187,9 @@ describe('replies', () => {
       split: { status: 200, headers: { 'X-A': 'a\r\nX-B: c' }, body: {} },
       name: { status: 200, headers: { 'X A': 'a' }, body: {} },
       framing: { status: 200, headers: { 'Content-Length': '0' }, body: {} },
+      type: { status: 200, raw: { contentType: 'a\r\nX-B: c', body: '' } },
+      informational: { status: 103 },
+      status: { status: 100_000, body: {} },
       circular: { status: 200, body: { big: 1n } },
     };
     const { connect } = await wire.serve(({ path }) => replies[path]!);
@@ -210,7 +213,7 @@ describe('replies', () => {
       [empty.status, empty.headers['content-length'], empty.headers['x-vault-token']],
       [204, undefined, 'a'],
     );
-    for (const path of ['split', 'name', 'framing', 'circular']) {
+    for (const path of ['split', 'name', 'framing', 'type', 'informational', 'status', 'circular']) {
       const { status, body, headers } = await ask(path);
       assert.deepEqual([status, body, headers['x-b']], [500, '{"errors":["internal error"]}\n', undefined]);
     }

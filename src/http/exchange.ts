@@ -3,10 +3,11 @@ import { InvalidRequest, NotFound, UnsupportedOperation } from '../base/errors.t
 import type { UnknownRecord } from '../base/json.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Handle, WireReply, WireRequest } from '../pipeline/wire.ts';
-import { parseBody } from './body.ts';
+import { type ParsedBody, parseBody } from './body.ts';
 import type { Connection, Exchange } from './connection.ts';
 import { applyCors, type CorsSettings } from './cors.ts';
 import { errorReply, isUnexpected, ProtocolError } from './errors.ts';
+import type { JsonLimits } from './json-limits.ts';
 import type { ListenerSettings } from './listener-config.ts';
 import { normalisePath } from './path.ts';
 import { parseQuery, takeSwitch } from './query.ts';
@@ -36,6 +37,7 @@ const METHODS: ReadonlyMap<string, WireRequest['method']> = new Map([
   ['SCAN', 'SCAN'],
 ]);
 const API_PREFIX = '/v1/';
+const EMPTY: Buffer = Buffer.alloc(0);
 
 /** One request and its reply: from the parsed head and the bytes of the body to what is written back. */
 export class ApiExchange implements Exchange {
@@ -99,24 +101,14 @@ export class ApiExchange implements Exchange {
 
   #request(path: string, query: UnknownRecord, bytes: Buffer): WireRequest {
     const { settings } = this.#context;
-    const head = this.#head;
-    const method = methodOf(head.method, query);
-    const writes = method === 'POST' || method === 'PUT' || method === 'PATCH';
-    const parsed = writes ? parseBody(bytes, method, head.headers['content-type'], settings.json) : undefined;
-    const remote = forwardedRemote(
-      this.#connection.remote,
-      head.headers['x-forwarded-for'],
-      settings.forwardedFor,
-    );
-    return new ApiRequest(this, this.#connection, {
-      method,
+    const { headers, method } = this.#head;
+    return new ApiRequest(this, this.#connection, settings, {
+      method: methodOf(method, query),
       path,
       query,
-      headers: head.headers,
-      body: parsed?.body,
-      bytes: parsed?.bytes,
-      remote,
-      listener: settings,
+      headers,
+      bytes,
+      remote: forwardedRemote(this.#connection.remote, headers['x-forwarded-for'], settings.forwardedFor),
     });
   }
 
@@ -204,43 +196,68 @@ interface ApiRequestParts {
   readonly method: WireRequest['method'];
   readonly path: string;
   readonly query: UnknownRecord;
-  readonly headers: WireRequest['headers'];
-  readonly body: UnknownRecord | undefined;
-  readonly bytes: Buffer | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes: Buffer;
   readonly remote: WireRequest['remote'];
-  readonly listener: WireRequest['listener'];
 }
 
-/** What the pipeline sees. A class, because what costs something is worked out only when it is asked for. */
+const NO_BODY: ParsedBody = { body: undefined, bytes: undefined };
+
+/**
+ * What the pipeline sees. A class, because what costs something is worked out when it is first asked for: a request
+ * that a rate limit or a seal refuses has its body never parsed.
+ */
 class ApiRequest implements WireRequest {
   readonly method: WireRequest['method'];
   readonly path: string;
   readonly query: UnknownRecord;
-  readonly headers: WireRequest['headers'];
-  readonly body: UnknownRecord | undefined;
-  readonly bytes: Buffer | undefined;
+  readonly headers: Readonly<Record<string, string>>;
   readonly remote: WireRequest['remote'];
   readonly listener: WireRequest['listener'];
   readonly #exchange: ApiExchange;
   readonly #connection: Connection;
+  readonly #json: JsonLimits;
+  #unparsed: Buffer;
+  #parsed: ParsedBody | undefined;
 
-  constructor(exchange: ApiExchange, connection: Connection, parts: ApiRequestParts) {
+  constructor(
+    exchange: ApiExchange,
+    connection: Connection,
+    settings: ListenerSettings,
+    parts: ApiRequestParts,
+  ) {
     this.#exchange = exchange;
     this.#connection = connection;
+    this.#json = settings.json;
+    this.#unparsed = parts.bytes;
     this.method = parts.method;
     this.path = parts.path;
     this.query = parts.query;
     this.headers = parts.headers;
-    this.body = parts.body;
-    this.bytes = parts.bytes;
     this.remote = parts.remote;
-    this.listener = parts.listener;
+    this.listener = settings;
+  }
+  get body(): UnknownRecord | undefined {
+    return this.#parse().body;
+  }
+  get bytes(): Buffer | undefined {
+    return this.#parse().bytes;
   }
   get signal(): AbortSignal {
     return this.#exchange.signal;
   }
   get clientCertificates(): readonly Buffer[] {
     return this.#connection.clientCertificates;
+  }
+
+  #parse(): ParsedBody {
+    if (this.#parsed) return this.#parsed;
+    const writes = this.method === 'POST' || this.method === 'PUT' || this.method === 'PATCH';
+    this.#parsed = writes
+      ? parseBody(this.#unparsed, this.method, this.headers['content-type'], this.#json)
+      : NO_BODY;
+    this.#unparsed = EMPTY;
+    return this.#parsed;
   }
 }
 

@@ -1,6 +1,5 @@
 import { STATUS_CODES } from 'node:http';
 import type { Clock } from '../base/clock.ts';
-import { InternalFailure } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 
 type Field = readonly [name: string, value: string];
@@ -58,7 +57,7 @@ export class ResponseHeads {
     this.#custom = customFields(options.custom ?? new Map(), options.logger);
   }
 
-  /** The head up to and with its empty line. Throws `InternalFailure` for a header that could split the message. */
+  /** The head up to and with its empty line. Throws where a reply would break the message: a bug. */
   render(facts: ResponseFacts): string {
     const { status, length, headers, contentType } = facts;
     const usual = this.#usual(status);
@@ -83,6 +82,9 @@ export class ResponseHeads {
   #usual(status: number): UsualFields {
     const known = this.#byStatus.get(status);
     if (known) return known;
+    // A client chooses the status of some replies (sys/health), and 1xx would leave it waiting for another.
+    if (!Number.isInteger(status) || status < 200 || status > 599)
+      throw new Error(`impossible status ${status}`);
     const merged = new Map(this.#standard.map((field) => [field[0].toLowerCase(), field]));
     for (const key of ['default', `${Math.floor(status / 100)}xx`, String(status)]) {
       for (const field of this.#custom.get(key) ?? []) merged.set(field[0].toLowerCase(), field);
@@ -109,7 +111,9 @@ function line([name, value]: Field): string {
 }
 
 function typeLine(contentType: string | undefined): string {
-  return contentType === undefined ? '' : line(['Content-Type', contentType]);
+  if (contentType === undefined) return '';
+  if (!FIELD_VALUE.test(contentType)) throw new Error('unsafe content type');
+  return line(['Content-Type', contentType]);
 }
 
 /** The usual fields with those of the reply in place of, or after, their namesakes. */
@@ -119,8 +123,8 @@ function overridden(
   contentType: string | undefined,
 ): string {
   const fields = new Map(usual.map((field) => [field[0].toLowerCase(), field]));
-  if (contentType !== undefined) fields.set('content-type', ['Content-Type', contentType]);
-  for (const field of checkedFields(groups)) fields.set(field[0].toLowerCase(), field);
+  const type = contentType === undefined ? [] : [{ 'Content-Type': contentType }];
+  for (const field of checkedFields([...type, ...groups])) fields.set(field[0].toLowerCase(), field);
   return [...fields.values()].map(line).join('');
 }
 
@@ -128,7 +132,7 @@ function checkedFields(groups: readonly Readonly<Record<string, string>>[]): Fie
   const fields = groups.flatMap((group) => Object.entries(group));
   for (const [name, value] of fields) {
     if (!isSafeField(name, value)) {
-      throw new InternalFailure('internal error', { cause: new Error(`unsafe reply header ${name}`) });
+      throw new Error(`unsafe reply header ${JSON.stringify(name)}`);
     }
   }
   return fields;

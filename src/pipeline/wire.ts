@@ -10,7 +10,10 @@ export interface WireRequest {
   readonly query: UnknownRecord;
   /** Lower-case names; repeated ones joined as node:http does. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** A JSON object or form; undefined without a body. Null prototype at the top. */
+  /**
+   * A JSON object or form; undefined without a body. Null prototype at the top. Parsed when `body` or `bytes` is first
+   * read, which throws `InvalidRequest`, `TooLarge` or `UnsupportedMedia` for what cannot be.
+   */
   readonly body: UnknownRecord | undefined;
   /** The body as sent when it is not JSON or a form (OCSP, EST, snapshots); undefined otherwise. */
   readonly bytes: Buffer | undefined;
