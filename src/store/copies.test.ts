@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { logConformance } from '../log/conformance.ts';
@@ -136,6 +138,57 @@ it('keeps the LMDB file to its owner', async () => {
   const copy = openLmdbCopy({ path });
   assert.equal(statSync(path).mode & 0o777, 0o700);
   for (const file of ['data.mdb', 'lock.mdb']) assert.equal(statSync(join(path, file)).mode & 0o777, 0o600);
+  await copy.close();
+  directory.remove();
+});
+
+it('opens no file that would end the process', async () => {
+  const directory = temporaryDirectory();
+  const file = join(directory.path, 'data.mdb');
+  const copy = openLmdbCopy({ path: directory.path });
+  await copy.apply(
+    Array.from({ length: 50 }, (_, n) => ({ key: `k${n}`, value: Buffer.alloc(1000) })),
+    1,
+  );
+  await copy.close();
+  const good = readFileSync(file);
+  const refuses = (content: Buffer, reason: RegExp) => {
+    writeFileSync(file, content);
+    assert.throws(() => openLmdbCopy({ path: directory.path }), reason);
+  };
+  refuses(Buffer.alloc(20_000, 7), /is not a store/);
+  refuses(good.subarray(0, 100), /is not a store/);
+  refuses(good.subarray(0, 4096), /second page/);
+  refuses(good.subarray(0, 8192), /was cut short/);
+  for (const content of [good, Buffer.alloc(0)]) {
+    writeFileSync(file, content);
+    const again = openLmdbCopy({ path: directory.path });
+    assert.equal(again.revision, content.length > 0 ? 1 : 0);
+    await again.close();
+  }
+  directory.remove();
+});
+
+it('leaves the LMDB file to the process that has it open, until that one ends', async () => {
+  const directory = temporaryDirectory();
+  const module = new URL('./lmdb.ts', import.meta.url).href;
+  const program = `
+    const { openLmdbCopy } = await import(process.argv[1]);
+    openLmdbCopy({ path: process.argv[2] });
+    process.stdout.write('open');
+    setInterval(() => {}, 1000);`;
+  const owner = spawn(process.execPath, ['--input-type=module', '-e', program, module, directory.path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(owner, 'exit');
+  await once(owner.stdout, 'data');
+  assert.throws(() => openLmdbCopy({ path: directory.path }), {
+    code: 'unavailable',
+    message: `the storage directory ${directory.path} is in use by process ${owner.pid}`,
+  });
+  owner.kill('SIGKILL');
+  await ended;
+  const copy = openLmdbCopy({ path: directory.path });
   await copy.close();
   directory.remove();
 });

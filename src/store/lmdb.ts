@@ -1,9 +1,11 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IF_EXISTS, open, type RootDatabase } from 'lmdb';
+import { Unavailable } from '../base/errors.ts';
 import type { CopySnapshot, DurableCopy, KeyRange } from '../log/copy.ts';
 import { type Batch, type Fence, FenceLost, type Revision } from '../log/log.ts';
 import { canExist, KEY_FIRST } from './keys.ts';
+import { checkLmdbFile } from './lmdb-file.ts';
 
 export interface LmdbCopyOptions {
   /** A directory, made (mode 0700) if it is not there. */
@@ -26,9 +28,12 @@ const leaderKey = (term: number): string => `\0leader/${term}`;
  * disk. Without it every commit is LMDB's ordinary one: pages are written and synced, then the meta page is written
  * with O_DSYNC, and only then does the promise resolve and do readers see the batch. One commit is one transaction,
  * so that after a crash either all or nothing of a batch is there.
+ *
+ * Throws `Unavailable` while another process has it open.
  */
 export function openLmdbCopy({ path }: LmdbCopyOptions): DurableCopy {
   mkdirSync(path, { recursive: true, mode: 0o700 });
+  checkLmdbFile(path);
   const options = {
     path,
     encoding: 'binary' as const,
@@ -37,10 +42,27 @@ export function openLmdbCopy({ path }: LmdbCopyOptions): DurableCopy {
     mapSize: MAP_BYTES,
     permissionsMode: 0o600,
   };
-  const db = open<Uint8Array, string>(options);
+  const db = open<Uint8Array, string>(options) as LmdbDatabase;
+  const copy = new LmdbCopy(db);
+  const [other] = otherProcesses(db);
+  if (other !== undefined) {
+    void copy.close();
+    throw new Unavailable(`the storage directory ${path} is in use by process ${other}`);
+  }
   syncDirectory(path);
   syncDirectory(dirname(path));
-  return new LmdbCopy(db as LmdbDatabase);
+  return copy;
+}
+
+/**
+ * Processes that have the file open. Fencing would keep them from harming one another, but a server that is started
+ * twice by mistake must not take the lead from the one that works. LMDB's table of readers is cleared by
+ * `readerCheck` of processes that ended, which it knows by their file locks, not by their numbers.
+ */
+function otherProcesses(db: LmdbDatabase): number[] {
+  db.readerCheck();
+  const readers = [...db.readerList().matchAll(/^\s*(\d+)\s/gm)].map(([, process]) => Number(process));
+  return readers.filter((id) => id !== process.pid);
 }
 
 /** What lmdb's declarations leave out: the length of what `getBinaryFast` found in its shared buffer. */

@@ -3,10 +3,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { seededRandom, systemRandom } from '../../src/base/random.ts';
 import { openLmdbCopy } from '../../src/store/lmdb.ts';
 import { temporaryDirectory } from '../../src/store/testing.ts';
 import { check, openWorld, type Told } from './workload.ts';
+
+const WRITER = fileURLToPath(new URL('./writer.ts', import.meta.url));
 
 const rounds = Number(process.env.COFFER_CRASH_ROUNDS ?? 12);
 const seed = Number(process.env.COFFER_SEED ?? systemRandom.below(2 ** 31));
@@ -33,7 +36,7 @@ it(`loses nothing acknowledged and shows no half batch when it is killed ${round
 
 /** Starts a writer, kills it `delayMs` after its first reply, and notes what it was told; returns how often. */
 async function workUntilKilled(path: string, delayMs: number, told: Told): Promise<number> {
-  const child = spawn(process.execPath, [`${import.meta.dirname}/writer.ts`, path], {
+  const child = spawn(process.execPath, [WRITER, path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'exit');
