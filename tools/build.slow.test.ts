@@ -12,12 +12,9 @@ test('what is shipped runs with nothing but Node beside it', async (t) => {
   t.after(() => folder.remove());
   const program = await buildCoffer(join(folder.path, 'dist'));
 
-  await t.test('it is one program and compiled parts', async () => {
+  await t.test('it is the program, the server and compiled parts', async () => {
     const files = await readdir(join(folder.path, 'dist'));
-    assert.deepEqual(
-      files.filter((name) => !name.endsWith('.node')),
-      ['coffer.mjs'],
-    );
+    assert.deepEqual(files.filter((name) => !name.endsWith('.node')).sort(), ['coffer.mjs', 'server.mjs']);
   });
 
   await t.test('it tells its version', async () => {

@@ -1,6 +1,7 @@
 /**
- * `npm run build`: Coffer as it is shipped, in dist/: `coffer.mjs`, one bundle that needs nothing but Node 26, and
- * beside it the compiled parts of the npm packages that have some (`*.node`, for the platform that built them).
+ * `npm run build`: Coffer as it is shipped, in dist/, needing nothing but Node 26: the program `coffer.mjs`, what
+ * `coffer server` loads (`server.mjs`, apart so that the other commands start fast), and the compiled parts of the npm
+ * packages that have some (`*.node`, for the platform that built them).
  */
 import { chmod, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -27,14 +28,45 @@ const lmdbPlugin: Plugin = {
   },
 };
 
+/**
+ * Node's own modules are loaded where they are used, as in the sources. In one bundle their imports would all move to its
+ * top, and every command would wait for what only the server needs.
+ */
+const lazyNodePlugin: Plugin = {
+  name: 'lazy-node',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === 'require-call' ? { path, external: true } : { path, namespace: 'lazy-node' },
+    );
+    onLoad({ filter: /.*/, namespace: 'lazy-node' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+/** Leaves the server to its own bundle, where the program imports it. */
+const serverApartPlugin: Plugin = {
+  name: 'server-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/serve\/serve\.ts$/ }, () => ({ path: './server.mjs', external: true }));
+  },
+};
+
 /** Bundles Coffer into `folder`, which is emptied first; resolves to the path of the program. */
 export async function buildCoffer(folder: string): Promise<string> {
   await rm(folder, { recursive: true, force: true });
   const program = join(folder, 'coffer.mjs');
+  await bundle('bin/coffer.ts', program, [serverApartPlugin]);
+  await bundle('src/serve/serve.ts', join(folder, 'server.mjs'), [lmdbPlugin]);
+  await chmod(program, 0o755);
+  return program;
+}
+
+async function bundle(entry: string, outfile: string, plugins: readonly Plugin[]): Promise<void> {
   await build({
     absWorkingDir: projectRoot,
-    entryPoints: ['bin/coffer.ts'],
-    outfile: program,
+    entryPoints: [entry],
+    outfile,
     bundle: true,
     platform: 'node',
     target: 'node26',
@@ -44,11 +76,9 @@ export async function buildCoffer(folder: string): Promise<string> {
     banner: { js: REQUIRE },
     loader: { '.node': 'copy' },
     assetNames: '[name]',
-    plugins: [lmdbPlugin],
+    plugins: [...plugins, lazyNodePlugin],
     logLevel: 'warning',
   });
-  await chmod(program, 0o755);
-  return program;
 }
 
 function lmdbAddon(): string {
