@@ -35,7 +35,6 @@ export interface Command<F extends FlagTable = FlagTable> {
 
 export interface Group {
   readonly name: string;
-  readonly synopsis: string;
   readonly description: string;
   readonly subcommands: ReadonlyMap<string, Entry>;
 }

@@ -62,13 +62,9 @@ const NAME_UNKNOWN = new Set(['ENOTFOUND', 'EAI_AGAIN']);
 function connectionAdvice({ reason, address }: ConnectionError, terminal: Terminal): string | undefined {
   const given = variable(terminal.environment, 'ADDR') !== undefined;
   const origin = given ? '' : ', which is the default as VAULT_ADDR is not set';
-  if (
-    reason === 'ERR_SSL_WRONG_VERSION_NUMBER' ||
-    reason === 'EPROTO' ||
-    reason === 'ERR_SSL_PACKET_LENGTH_TOO_LONG'
-  ) {
+  if (reason === 'PLAIN_ANSWER') {
     const plain = address.replace(/^https:/, 'http:');
-    return `The server gave an HTTP response to an HTTPS client: it does not use TLS there. Try\n\n    export VAULT_ADDR=${plain}`;
+    return `The server does not use TLS there${origin}. Try\n\n    export VAULT_ADDR=${plain}`;
   }
   if (NOTHING_THERE.has(reason)) {
     return `No server answered at ${address}${origin}.\nStart one with "coffer server", or set VAULT_ADDR (or -address) to where it listens.`;

@@ -64,7 +64,6 @@ const entries: readonly (readonly [name: string, synopsis: string, load: Entry['
 
 export const root: Group = {
   name: '',
-  synopsis: '',
   description: '',
   subcommands: new Map(entries.map(([name, synopsis, load]) => [name, { synopsis, load }])),
 };

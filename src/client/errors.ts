@@ -34,7 +34,7 @@ export class ApiError extends CofferError {
 export class ConnectionError extends CofferError {
   readonly code = 'connection_failed';
   readonly address: string;
-  /** Node's or OpenSSL's code (`ECONNREFUSED`, `CERT_HAS_EXPIRED`, …), or `TIMEOUT`. */
+  /** Node's or OpenSSL's code (`ECONNREFUSED`, `CERT_HAS_EXPIRED`, …), `TIMEOUT`, or `PLAIN_ANSWER` where TLS was not understood. */
   readonly reason: string;
   constructor(failure: {
     method: string;

@@ -231,11 +231,18 @@ function headersOf(response: IncomingMessage): ReadonlyMap<string, string> {
 
 function codeOf(error: unknown): string {
   const inner = error instanceof AggregateError ? error.errors[0] : error;
+  if (isPlainAnswer(inner)) return 'PLAIN_ANSWER';
   return inner instanceof Error && 'code' in inner && typeof inner.code === 'string' ? inner.code : 'UNKNOWN';
+}
+
+/** The first bytes that came back were no TLS; OpenSSL takes them for a version that it does not know. */
+function isPlainAnswer(error: unknown): boolean {
+  return error instanceof Error && /wrong version number|packet length too long/i.test(error.message);
 }
 
 function detailOf(error: unknown): string {
   const inner: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  if (isPlainAnswer(inner)) return 'server gave HTTP response to HTTPS client';
   return inner instanceof Error ? inner.message : String(inner);
 }
 

@@ -93,7 +93,6 @@ Disables an audit device. What it hashed can no longer be compared with what an 
 export const audit = group(
   {
     name: 'audit',
-    synopsis: 'Interact with audit devices',
     description: `
 Enables, shows and disables audit devices, which log who asked what.
 

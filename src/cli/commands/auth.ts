@@ -49,7 +49,6 @@ async function typeAt(client: Client, path: string): Promise<string> {
 export const auth = group(
   {
     name: 'auth',
-    synopsis: 'Interact with auth methods',
     description: `
 Enables, shows, tunes, moves and disables auth methods.
 

@@ -121,7 +121,6 @@ Deletes a key with all its versions for good.
 export const metadata = group(
   {
     name: 'kv metadata',
-    synopsis: "Interact with Vault's Key-Value storage",
     description: `
 Works with what version 2 of the store knows about a key.
 

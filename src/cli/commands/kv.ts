@@ -126,13 +126,12 @@ Lists the names of keys below a path. Names that end in a slash have more below 
   },
 });
 
-const core = group({ name: 'kv', synopsis: '', description: '' }, [get, put, remove, list]);
+const core = group({ name: 'kv', description: '' }, [get, put, remove, list]);
 
 const later = (synopsis: string, load: Entry['load']): Entry => ({ synopsis, load });
 
 export const kv: Group = {
   name: 'kv',
-  synopsis: "Interact with Vault's Key-Value storage",
   description: `
 Works with the key-value store, of version 1 or 2.
 

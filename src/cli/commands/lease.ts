@@ -100,7 +100,6 @@ Ends a lease, or with -prefix all whose identifiers begin so, and with it the se
 export const lease = group(
   {
     name: 'lease',
-    synopsis: 'Interact with leases',
     description: `
 Shows, prolongs and ends leases.
 

@@ -138,7 +138,6 @@ ${title}s the API for the present namespace, or one below it, and for all below 
 export const namespace = group(
   {
     name: 'namespace',
-    synopsis: 'Interact with namespaces',
     description: `
 Creates, shows, changes, locks and deletes namespaces, each below the present one.
 

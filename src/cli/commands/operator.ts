@@ -5,7 +5,6 @@ const later = (synopsis: string, load: Entry['load']): Entry => ({ synopsis, loa
 /** Each command has its file: an operator runs one of them at a time, and some are long. */
 export const operator: Group = {
   name: 'operator',
-  synopsis: 'Perform operator-specific tasks',
   description: `
 Commands for those who run the server: initialise, seal and unseal it, rotate its keys.
 

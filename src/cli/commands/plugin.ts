@@ -73,7 +73,6 @@ Shows what the catalog knows about a plugin.
 export const plugin = group(
   {
     name: 'plugin',
-    synopsis: 'Interact with the plugin catalog',
     description: 'Shows which kinds of engines and auth methods the server has.\n\n    $ coffer plugin list',
   },
   [info, list],

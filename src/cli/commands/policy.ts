@@ -114,11 +114,10 @@ Formats a policy in a file of this machine, which is written over.
   },
 });
 
-const core = group({ name: 'policy', synopsis: '', description: '' }, [remove, format, list, read, write]);
+const core = group({ name: 'policy', description: '' }, [remove, format, list, read, write]);
 
 export const policy: Group = {
   name: 'policy',
-  synopsis: 'Interact with policies',
   description: `
 Writes, shows, explains and deletes policies, which say who may do what.
 

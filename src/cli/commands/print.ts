@@ -18,7 +18,6 @@ Prints the token that commands use: that of VAULT_TOKEN, or that of the last log
 export const print = group(
   {
     name: 'print',
-    synopsis: 'Prints runtime configurations',
     description: 'Prints what commands would work with.',
   },
   [printToken],

@@ -4,7 +4,6 @@ import { mountCommands } from '../mount-commands.ts';
 export const secrets = group(
   {
     name: 'secrets',
-    synopsis: 'Interact with secrets engines',
     description: `
 Enables, shows, tunes, moves and disables secrets engines.
 

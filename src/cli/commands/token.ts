@@ -168,7 +168,6 @@ Ends a token, its children, and all leases that were made with them.
 export const token = group(
   {
     name: 'token',
-    synopsis: 'Interact with tokens',
     description: `
 Makes, shows, renews and ends tokens.
 
