@@ -114,6 +114,22 @@ describe('request body', () => {
     fc.assert(fc.property(fc.json({ maxDepth: 4 }), (text) => checkJsonLimits(Buffer.from(text), wide)));
   });
 
+  test('strings end where the parser ends them, however they are escaped', () => {
+    const unit = fc.constantFrom('\\', '"', 'a', 'b'.repeat(30), '\n', 'ü');
+    fc.assert(
+      fc.property(fc.array(unit, { maxLength: 12 }), (units) => {
+        const text = units.join('');
+        const bytes = Buffer.from(JSON.stringify({ [text]: [text, text] }));
+        const written = JSON.stringify(text).length - 2 + (Buffer.byteLength(text) - text.length);
+        const exact = { ...LIMITS, stringBytesMax: written, tokensMax: 5 };
+        checkJsonLimits(bytes, exact);
+        if (written > 0)
+          assert.throws(() => checkJsonLimits(bytes, { ...exact, stringBytesMax: written - 1 }));
+        assert.throws(() => checkJsonLimits(bytes, { ...exact, tokensMax: 4 }));
+      }),
+    );
+  });
+
   test('__proto__ stays a name at every depth', () => {
     const { body } = parse('{"__proto__":{"x":1},"a":{"__proto__":{"x":1}}}');
     assert.equal(Object.getPrototypeOf(body), null);

@@ -1,11 +1,95 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
+import fc from 'fast-check';
 import { ManualClock } from '../base/clock.ts';
 import type { WireRequest } from '../pipeline/wire.ts';
 import { echo, TestWire, turn } from './testing.ts';
 
 const wire = new TestWire();
 afterEach(() => wire.close());
+
+describe('framing', () => {
+  /** A request and what the echo of it shows. */
+  const request = fc
+    .record({
+      method: fc.constantFrom('GET', 'LIST', 'SCAN', 'DELETE', 'POST', 'PUT'),
+      name: fc.stringMatching(/^[a-z]{1,8}$/),
+      value: fc.constantFrom(
+        '',
+        'x',
+        'LIST /v1/evil HTTP/1.1\r\nHost: a\r\n\r\n',
+        '0\r\n\r\n',
+        'ü'.repeat(40),
+      ),
+      chunkBytes: fc.option(fc.integer({ min: 1, max: 60 })),
+    })
+    .map(({ method, name, value, chunkBytes }) => {
+      const body = Buffer.from(JSON.stringify({ value }));
+      const head = `${method} /v1/${name} HTTP/1.1\r\nHost: a\r\n`;
+      const bytes = chunkBytes
+        ? [head, 'Transfer-Encoding: chunked\r\n\r\n', ...chunks(body, chunkBytes), '0\r\n\r\n']
+        : [head, `Content-Length: ${body.length}\r\n\r\n`, body];
+      const writes = method === 'POST' || method === 'PUT';
+      return {
+        bytes: Buffer.concat(bytes.map((part) => Buffer.from(part as string))),
+        method,
+        name,
+        value: writes ? value : undefined,
+      };
+    });
+
+  function chunks(body: Buffer, size: number): (string | Buffer)[] {
+    const count = Math.ceil(body.length / size);
+    return Array.from({ length: count }, (_, n) => body.subarray(n * size, (n + 1) * size)).flatMap(
+      (part) => [`${part.length.toString(16)}\r\n`, part, '\r\n'],
+    );
+  }
+
+  test('pipelined requests are told apart however their bytes arrive', async () => {
+    const { connect } = await wire.serve(echo);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(request, { minLength: 1, maxLength: 5 }),
+        fc.array(fc.nat(), { maxLength: 12 }),
+        async (requests, cuts) => {
+          const client = await connect();
+          const bytes = Buffer.concat(requests.map((one) => one.bytes));
+          const at = [...new Set(cuts.map((cut) => cut % bytes.length))].sort((a, b) => a - b);
+          for (const [index, from] of [0, ...at].entries()) {
+            client.send(bytes.subarray(from, at[index] ?? bytes.length));
+            await new Promise(setImmediate);
+          }
+          for (const { method, name, value } of requests) {
+            const shown = await client.json();
+            const { value: got } = (shown.body ?? {}) as { value?: string };
+            assert.deepEqual([shown.method, shown.path, got], [method, name, value]);
+          }
+          client.close();
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test('noise is refused and harms nobody', async () => {
+    const { connect } = await wire.serve(echo);
+    const neighbour = await connect();
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 200 }), async (noise) => {
+        const client = await connect();
+        client.send(Buffer.from(noise), '\r\n\r\n');
+        const first = noise.every((byte) => byte === 0x0d || byte === 0x0a)
+          ? undefined
+          : await client.reply();
+        if (first) assert.ok(first.status >= 400 && first.status < 600);
+        client.close();
+      }),
+      { numRuns: 60 },
+    );
+    neighbour.request('GET', '/v1/x');
+    assert.equal((await neighbour.reply()).status, 200);
+  });
+});
 
 describe('limits', () => {
   test('bodies and heads that are too large', async () => {

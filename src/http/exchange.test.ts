@@ -232,7 +232,7 @@ describe('replies', () => {
       ['4xx', new Map([['X-Class', ['4']]])],
       ['404', new Map([['Cache-Control', ['private']]])],
     ]);
-    const { connect } = await wire.serve(echo, { customResponseHeaders: custom });
+    const { connect, listeners } = await wire.serve(echo, { customResponseHeaders: custom });
     const client = await connect();
     client.request('GET', '/v1/x');
     const good = await client.reply();
@@ -244,6 +244,11 @@ describe('replies', () => {
     client.request('GET', '/x');
     const missing = await client.reply();
     assert.deepEqual([missing.headers['x-class'], missing.headers['cache-control']], ['4', 'private']);
+    const again = new Map([['200', new Map([['X-New', ['1']]])]]);
+    await listeners.reload([{ type: 'tcp', address: '127.0.0.1:0', customResponseHeaders: again }]);
+    client.request('GET', '/v1/x');
+    const { headers } = await client.reply();
+    assert.deepEqual([headers['x-new'], headers['content-security-policy']], ['1', undefined]);
   });
 
   test('cross-origin rules as they stand', async () => {

@@ -70,11 +70,24 @@ function countComma(container: { isObject: boolean; commas: number } | undefined
   }
 }
 
+/** Strings longer than this are searched natively; for shorter ones the call costs more than it saves. */
+const SHORT_STRING_BYTES = 64;
+
 /** Where the string that began before `from` ends: its closing quote, or the end of the bytes. */
 function stringEnd(bytes: Buffer, from: number): number {
   let at = from;
-  while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
-  return Math.min(at, bytes.length);
+  const shortEnd = Math.min(from + SHORT_STRING_BYTES, bytes.length);
+  for (; at < shortEnd; at += bytes[at] === BACKSLASH ? 2 : 1) {
+    if (bytes[at] === QUOTE) return at;
+  }
+  for (let start = at; ; start = at) {
+    const quote = bytes.indexOf(QUOTE, start);
+    if (quote < 0) return bytes.length;
+    let backslashes = 0;
+    while (quote - backslashes > start && bytes[quote - backslashes - 1] === BACKSLASH) backslashes += 1;
+    if (backslashes % 2 === 0) return quote;
+    at = quote + 1;
+  }
 }
 
 const NUMBER_LENGTH_MAX = 400;

@@ -1,6 +1,7 @@
 import { InvalidRequest } from '../base/errors.ts';
 import type { JsonLimits } from './json-limits.ts';
 import { addressList, type ForwardedForRules } from './remote.ts';
+import type { CustomHeaders } from './response-head.ts';
 import type { TlsConfig } from './tls.ts';
 
 /**
@@ -37,8 +38,7 @@ export interface ListenerConfig extends TlsConfig {
   readonly xForwardedForRejectNotAuthorized?: boolean | undefined;
   readonly proxyProtocolBehavior?: ProxyProtocolBehavior | undefined;
   readonly proxyProtocolAuthorizedAddrs?: readonly string[] | undefined;
-  /** `default`, `2xx` or `200` -> header name -> values. */
-  readonly customResponseHeaders?: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>> | undefined;
+  readonly customResponseHeaders?: CustomHeaders | undefined;
   readonly unauthenticatedMetricsAccess?: boolean | undefined;
 }
 

@@ -33,6 +33,7 @@ export class Listener {
   readonly #config: ListenerConfig;
   readonly #settings: ListenerSettings;
   readonly #logger: Logger;
+  readonly #heads: ResponseHeads;
   readonly #context: ConnectionContext;
   readonly #proxies: BlockList | undefined;
   readonly #server: Server;
@@ -76,7 +77,10 @@ export class Listener {
         'proxy_protocol_authorized_addrs is required with this proxy_protocol_behavior',
       );
     }
-    this.#context = this.#connectionContext(dependencies, material !== undefined);
+    const { clock, logger } = dependencies;
+    const custom = config.customResponseHeaders;
+    this.#heads = new ResponseHeads({ secure: material !== undefined, custom, clock, logger });
+    this.#context = this.#connectionContext(dependencies);
     this.#tls = material && this.#tlsServer(material);
     // Under TLS the end of the socket must end the session, or a client that leaves within the handshake lingers.
     const options = {
@@ -92,6 +96,11 @@ export class Listener {
 
   get address(): ListenerAddress {
     return this.#address!;
+  }
+
+  /** Whether a stanza is the one that this listener was opened from. */
+  isOf(config: ListenerConfig): boolean {
+    return config.type === this.#config.type && config.address === this.#config.address;
   }
 
   /** Enforces the deadlines of everything that waits. */
@@ -119,6 +128,11 @@ export class Listener {
     }
   }
 
+  /** Takes up what may change while the listener is open; the rest of the stanza waits for a restart. */
+  reconfigure(config: ListenerConfig): void {
+    this.#heads.customise(config.customResponseHeaders, this.#logger);
+  }
+
   /** Stops accepting and lets requests at hand finish; resolves when nothing is open any more. */
   drain(): Promise<void> {
     this.#draining = true;
@@ -132,11 +146,9 @@ export class Listener {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #connectionContext(dependencies: ListenerDependencies, secure: boolean): ConnectionContext {
+  #connectionContext(dependencies: ListenerDependencies): ConnectionContext {
     const settings = this.#settings;
-    const { clock, logger } = dependencies;
-    const custom = this.#config.customResponseHeaders;
-    const heads = new ResponseHeads({ secure, custom, clock, logger });
+    const heads = this.#heads;
     const exchanges: ExchangeContext = { ...dependencies, settings, heads };
     return {
       settings,

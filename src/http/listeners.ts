@@ -26,8 +26,11 @@ export interface ListenOptions {
 export interface OpenListeners {
   /** In the order of the configuration. */
   readonly addresses: readonly ListenerAddress[];
-  /** Reads the certificates again (SIGHUP). Never rejects: what does not work is logged and the old one stays. */
-  reload(): Promise<void>;
+  /**
+   * Reads the certificates again (SIGHUP), and takes up the custom response headers of the configuration if that was
+   * read again too. Never rejects: a certificate that does not work is logged and the old one stays.
+   */
+  reload(configs?: readonly ListenerConfig[]): Promise<void>;
   /**
    * Stops accepting, lets requests at hand finish for `graceMs` milliseconds, then cuts what is left. Streams that
    * never end by themselves (sys/monitor) should be ended by who feeds them, or they take the whole time.
@@ -65,7 +68,13 @@ export async function openListeners(options: ListenOptions): Promise<OpenListene
   const stopCertificates = every(clock, CERTIFICATE_CHECK_MS, () => void reload(false));
   return {
     addresses: listeners.map((listener) => listener.address),
-    reload: () => reload(true),
+    async reload(configs = []) {
+      for (const listener of listeners) {
+        const config = configs.find((one) => listener.isOf(one));
+        if (config) listener.reconfigure(config);
+      }
+      await reload(true);
+    },
     async close({ graceMs }) {
       stopCertificates();
       await closeAll(listeners, graceMs, clock);

@@ -4,6 +4,9 @@ import type { Logger } from '../base/logger.ts';
 
 type Field = readonly [name: string, value: string];
 
+/** `default`, `2xx` or `200` -> header name -> values. */
+export type CustomHeaders = ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
+
 interface UsualFields {
   readonly statusLine: string;
   readonly fields: readonly Field[];
@@ -38,7 +41,7 @@ const FRAMING_FIELDS: ReadonlySet<string> = new Set([
 /** Status lines and standard headers of one listener, made once per status. */
 export class ResponseHeads {
   readonly #standard: readonly Field[];
-  readonly #custom: ReadonlyMap<string, readonly Field[]>;
+  #custom: ReadonlyMap<string, readonly Field[]>;
   readonly #byStatus = new Map<number, UsualFields>();
   readonly #clock: Clock;
   #dateSecond = -1;
@@ -46,7 +49,7 @@ export class ResponseHeads {
 
   constructor(options: {
     secure: boolean;
-    custom: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>> | undefined;
+    custom: CustomHeaders | undefined;
     clock: Clock;
     logger: Logger;
   }) {
@@ -55,6 +58,12 @@ export class ResponseHeads {
     if (options.secure) standard.push(['Strict-Transport-Security', 'max-age=31536000; includeSubDomains']);
     this.#standard = standard;
     this.#custom = customFields(options.custom ?? new Map(), options.logger);
+  }
+
+  /** Takes up the custom headers of a configuration that was read again. */
+  customise(custom: CustomHeaders | undefined, logger: Logger): void {
+    this.#custom = customFields(custom ?? new Map(), logger);
+    this.#byStatus.clear();
   }
 
   /** The head up to and with its empty line. Throws where a reply would break the message: a bug. */
@@ -143,10 +152,7 @@ function isSafeField(name: string, value: string): boolean {
 }
 
 /** The configured headers, without those that the API itself sets. */
-function customFields(
-  custom: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>,
-  logger: Logger,
-): Map<string, Field[]> {
+function customFields(custom: CustomHeaders, logger: Logger): Map<string, Field[]> {
   const fields = new Map<string, Field[]>();
   for (const [status, headers] of custom) {
     const accepted = [...headers].map(([name, values]): Field => [name, values.join('; ')]);

@@ -53,7 +53,8 @@ export const echo: Handle = ({ method, path, query, body, bytes, remote, clientC
   },
 });
 
-export const turn = (ms = 20): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** Lets sockets and timers do what they are about to. */
+export const turn = (ms = 20): Promise<void> => new Promise((resolve) => systemClock.after(ms, resolve));
 
 export interface RawReply {
   readonly status: number;
