@@ -8,6 +8,7 @@ import type { Clock } from './base/clock.ts';
 import { InvalidRequest } from './base/errors.ts';
 import type { Logger, LogLevels } from './base/logger.ts';
 import type { Random } from './base/random.ts';
+import type { EngineType } from './engine/engine.ts';
 import { PathTable } from './engine/router.ts';
 import type { ListenerConfig } from './http/listener-config.ts';
 import { openListeners, type OpenListeners } from './http/listeners.ts';
@@ -15,9 +16,10 @@ import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { type LockoutDefaults, LOCKOUT_DEFAULTS } from './lockouts/lockouts.ts';
 import { openLocalLog } from './log/local.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
-import type { InFlight } from './pipeline/exchange.ts';
+import { type InFlight, shownInFlight } from './pipeline/exchange.ts';
 import { createPipeline } from './pipeline/index.ts';
 import type { Seal } from './seal/seal.ts';
+import { cachedCopy } from './store/cached-copy.ts';
 import { openLmdbCopy } from './store/lmdb.ts';
 import { openMemoryCopy } from './store/memory.ts';
 import { openStore } from './store/open.ts';
@@ -56,6 +58,8 @@ export interface ServerDependencies {
   monitorLog(level: string, listener: (line: string) => void): () => void;
   /** Reads configuration and log files again. */
   reloadProcess(): Promise<void>;
+  /** Engines and methods beside those of the registries. */
+  readonly engines?: readonly EngineType[];
 }
 
 export interface RunningServer {
@@ -102,6 +106,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
         lockouts: settings.lockouts ?? (() => LOCKOUT_DEFAULTS),
         audit: { allowPrefix: settings.allowAuditPrefix, environment: settings.environment },
         declaredAudits: settings.audits ?? [],
+        engines: deps.engines ?? [],
       });
       unsealed = opened;
       return opened;
@@ -152,7 +157,7 @@ async function openStorage(storage: ServerSettings['storage'], log: Logger): Pro
   const kind = STORAGE.get(storage.type);
   if (!kind) throw new InvalidRequest(`storage type ${JSON.stringify(storage.type)} is not known`);
   if (kind === 'file' && !storage.path) throw new InvalidRequest(`storage ${JSON.stringify(storage.type)} needs a path`);
-  const copy = kind === 'memory' ? openMemoryCopy() : openLmdbCopy({ path: storage.path! });
+  const copy = kind === 'memory' ? openMemoryCopy() : cachedCopy(openLmdbCopy({ path: storage.path! }));
   const localLog = openLocalLog({ copy });
   const store = openStore({ copy, log: localLog, fence: await localLog.lead(), logger: log.named('storage') });
   return {
@@ -189,7 +194,7 @@ function facts(
     clusterAddress: settings.clusterAddress,
     introspectionEndpoint: settings.introspectionEndpoint,
     rawStorageEndpoint: settings.rawStorageEndpoint,
-    inFlight,
+    inFlight: () => Object.fromEntries([...inFlight].map(([id, request]) => [id, shownInFlight(request)])),
     async reload(subsystem) {
       if (!RELOADABLE.has(subsystem)) throw new InvalidRequest(`unknown subsystem ${JSON.stringify(subsystem)}`);
       await reloadAll();

@@ -2,6 +2,8 @@ import { envelopeStamp, isSameEnvelope } from './envelope.ts';
 
 interface Entry {
   readonly stamp: Uint8Array;
+  /** The envelope it was last found for: the store gives the same object again while it remembers it. */
+  envelope: Uint8Array | undefined;
   readonly bytes: number;
   text: string | undefined;
   value: unknown;
@@ -36,7 +38,10 @@ export class PlaintextCache {
       this.#old.delete(key);
       this.#add(key, entry);
     }
-    if (!isSameEnvelope(entry.stamp, envelope)) return undefined;
+    if (entry.envelope !== envelope) {
+      if (!isSameEnvelope(entry.stamp, envelope)) return undefined;
+      entry.envelope = envelope;
+    }
     if (entry.text !== undefined) {
       entry.value = deepFrozen(JSON.parse(entry.text));
       entry.text = undefined;
@@ -46,13 +51,25 @@ export class PlaintextCache {
 
   /** Remembers JSON text that was just encrypted; it is parsed when somebody asks. */
   addText(key: string, envelope: Uint8Array, text: string): void {
-    this.#add(key, { stamp: envelopeStamp(envelope), bytes: sizeOf(key, text), text, value: undefined });
+    this.#add(key, {
+      stamp: envelopeStamp(envelope),
+      envelope: undefined,
+      bytes: sizeOf(key, text),
+      text,
+      value: undefined,
+    });
   }
 
   /** Parses, freezes and remembers JSON text that was just decrypted. Throws `SyntaxError`. */
   addParsed(key: string, envelope: Uint8Array, text: string): unknown {
     const value = deepFrozen(JSON.parse(text));
-    this.#add(key, { stamp: envelopeStamp(envelope), bytes: sizeOf(key, text), text: undefined, value });
+    this.#add(key, {
+      stamp: envelopeStamp(envelope),
+      envelope,
+      bytes: sizeOf(key, text),
+      text: undefined,
+      value,
+    });
     return value;
   }
 

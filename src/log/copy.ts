@@ -19,7 +19,7 @@ export interface DurableCopy {
    * else led since, which the copy checks in the same step. Any other rejection: unknown whether it was written.
    */
   apply(batch: Batch, revision: Revision, fence?: Fence): Promise<void>;
-  /** A copy of the stored bytes, which the caller owns. Keys that cannot be stored are simply not there. */
+  /** The stored bytes; not to be changed, as they may be shared. Keys that cannot be stored are simply not there. */
   get(key: string): Uint8Array | undefined;
   /** At most `limit` keys in order. */
   keys(range: KeyRange): string[];

@@ -5,19 +5,18 @@ import { wrappedBody } from './wrap.ts';
 /** The finished exchange as a reply for the wire. */
 export function answer(exchange: Exchange): WireReply {
   const { reply, body } = exchange;
-  const headers = allowedHeaders(exchange);
-  if (reply?.raw) return { status: reply.status ?? 200, headers, raw: reply.raw };
-  if (reply?.stream) return { status: 200, headers, stream: reply.stream };
-  if (exchange.wrapInfo) return { status: 200, headers, body: wrappedBody(exchange) };
-  if (!body) return { status: reply?.status ?? 204, headers };
-  return { status: reply?.status ?? 200, headers, body };
+  const own = allowedHeaders(exchange);
+  const headers = own ? { headers: own } : {};
+  if (reply?.raw) return { status: reply.status ?? 200, ...headers, raw: reply.raw };
+  if (reply?.stream) return { status: 200, ...headers, stream: reply.stream };
+  if (exchange.wrapInfo) return { status: 200, ...headers, body: wrappedBody(exchange) };
+  if (!body) return { status: reply?.status ?? 204, ...headers };
+  return { status: reply?.status ?? 200, ...headers, body };
 }
 
-const NONE = Object.freeze({});
-
 /** Engines of the host may set any header; others only what the mount is tuned to let through. */
-function allowedHeaders({ reply, mount }: Exchange): Readonly<Record<string, string>> {
-  if (!reply?.headers) return NONE;
+function allowedHeaders({ reply, mount }: Exchange): Readonly<Record<string, string>> | undefined {
+  if (!reply?.headers) return undefined;
   if (mount?.host) return reply.headers;
   const allowed = new Set(mount?.entry.config.allowed_response_headers?.map((name) => name.toLowerCase()));
   return Object.fromEntries(Object.entries(reply.headers).filter(([name]) => allowed.has(name.toLowerCase())));

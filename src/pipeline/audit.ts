@@ -1,4 +1,4 @@
-import type { AuditAuth, AuditMount, AuditRecord, AuditRequest, AuditResponse } from '../audit/record.ts';
+import type { AuditAuth, AuditMount, AuditRequest, AuditResponse } from '../audit/record.ts';
 import type { AuthReply } from '../engine/reply.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import type { Exchange } from './exchange.ts';
@@ -11,22 +11,25 @@ export function auditRequest(exchange: Exchange): void | Promise<void> {
   return written;
 }
 
-/** The reply's entry, or the failure's; the request's before it where it failed too early to have one. */
-export function auditReply(exchange: Exchange, error?: unknown): Promise<void> | undefined {
-  const failure = error === undefined ? undefined : error instanceof Error ? error : new Error('unknown');
-  const { audit } = exchange.domains;
-  const about: Pick<AuditRecord, 'auth' | 'request' | 'error'> = {
+/** The reply's entry; `awaitCommit` waits for it together with the commit. */
+export function auditReply(exchange: Exchange): void {
+  exchange.audited = exchange.domains.audit.record({
+    type: 'response',
     auth: authOf(exchange),
     request: requestOf(exchange),
-    error: failure,
-  };
+    response: responseOf(exchange),
+  });
+}
+
+/** The failure's entry, after the request's where it failed too early to have one. Resolves when it is written. */
+export function auditFailure(exchange: Exchange, failure: unknown): Promise<void> | undefined {
+  const error = failure instanceof Error ? failure : new Error('unknown');
+  const about = { auth: authOf(exchange), request: requestOf(exchange), error };
   if (!exchange.requestAudited) {
     exchange.requestAudited = true;
-    void audit.record({ type: 'request', ...about });
+    exchange.domains.audit.record({ type: 'request', ...about });
   }
-  const written = audit.record({ type: 'response', ...about, response: failure ? undefined : responseOf(exchange) });
-  // A reply's entry is waited for together with the commit (`awaitCommit`).
-  return failure ? written : undefined;
+  return exchange.domains.audit.record({ type: 'response', ...about });
 }
 
 function authOf(exchange: Exchange): AuditAuth | undefined {
@@ -77,15 +80,23 @@ function requestOf(exchange: Exchange): AuditRequest {
   return exchange.auditRequest;
 }
 
-function mountOf({ entry, info }: OpenMount): AuditMount {
-  return {
+/** One object for each open mount: devices keep what they made of it. */
+const auditMounts = new WeakMap<OpenMount, AuditMount>();
+
+function mountOf(mount: OpenMount): AuditMount {
+  const known = auditMounts.get(mount);
+  if (known) return known;
+  const { entry, info } = mount;
+  const shown: AuditMount = {
     point: info.path,
     type: entry.type,
     accessor: entry.accessor,
-    class: entry.class === 'auth' ? 'auth' : 'secret',
+    class: entry.class,
     nonHmacRequestKeys: entry.config.audit_non_hmac_request_keys,
     nonHmacResponseKeys: entry.config.audit_non_hmac_response_keys,
   };
+  auditMounts.set(mount, shown);
+  return shown;
 }
 
 /** A wrapped reply is audited as what the client gets: the wrapping token, not the data. */

@@ -1,4 +1,3 @@
-import { rfc3339 } from '../base/clock.ts';
 import { InvalidRequest } from '../base/errors.ts';
 import { parseDuration } from '../engine/duration.ts';
 import { requestData } from '../engine/dispatch.ts';
@@ -22,13 +21,7 @@ export function beginExchange(parts: PipelineParts, domains: Domains, wire: Wire
   const operation = wire.query.help !== undefined && wire.method === 'GET' ? 'help' : OPERATION_OF[wire.method];
   const folder = operation === 'list' || operation === 'scan';
   const path = folder && !wire.path.endsWith('/') ? `${wire.path}/` : wire.path;
-  parts.inFlight.set(id, {
-    start_time: rfc3339(parts.clock.now()),
-    client_remote_address: `${wire.remote.address}:${wire.remote.port}`,
-    request_path: `/v1/${wire.path}`,
-    request_method: wire.method,
-    client_id: '',
-  });
+  parts.inFlight.set(id, { startedAtMs: parts.clock.now(), wire });
   return {
     parts,
     domains,

@@ -1,5 +1,5 @@
 import type { Session } from '../barrier/session.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, rfc3339 } from '../base/clock.ts';
 import type { UnknownRecord } from '../base/json.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Audit } from '../audit/broker.ts';
@@ -48,13 +48,20 @@ export interface PipelineParts {
   readonly log: Logger;
 }
 
-/** As `sys/in-flight-req` shows it. */
+/** A request under way, for `sys/in-flight-req`. */
 export interface InFlight {
-  readonly start_time: string;
-  readonly client_remote_address: string;
-  readonly request_path: string;
-  readonly request_method: string;
-  readonly client_id: string;
+  readonly startedAtMs: number;
+  readonly wire: WireRequest;
+}
+
+export function shownInFlight({ startedAtMs, wire }: InFlight): UnknownRecord {
+  return {
+    start_time: rfc3339(startedAtMs),
+    client_remote_address: `${wire.remote.address}:${wire.remote.port}`,
+    request_path: `/v1/${wire.path}`,
+    request_method: wire.method,
+    client_id: '',
+  };
 }
 
 /** One request on its way through the steps; each step fills in what it finds out. */
@@ -85,6 +92,8 @@ export interface Exchange {
   /** The reply's JSON before wrapping; what the audit log shows. */
   body?: UnknownRecord;
   requestAudited: boolean;
+  /** Settles when the reply's entry is written; undefined when no device wants it. */
+  audited?: Promise<void> | undefined;
   /** What the request's two audit entries share. */
   auditAuth?: AuditAuth;
   auditRequest?: AuditRequest;

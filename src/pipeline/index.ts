@@ -5,7 +5,7 @@
 import { CofferError } from '../base/errors.ts';
 import { isPromise } from '../base/promise.ts';
 import { answer } from './answer.ts';
-import { auditReply, auditRequest } from './audit.ts';
+import { auditFailure, auditReply, auditRequest } from './audit.ts';
 import { awaitCommit } from './commit.ts';
 import { endSpentToken, runEngine } from './engine.ts';
 import { beginExchange } from './begin.ts';
@@ -33,7 +33,7 @@ const STEPS: readonly Step[] = [
   registerLease,
   endSpentToken,
   wrapReply,
-  (exchange) => void auditReply(exchange),
+  auditReply,
   awaitCommit,
 ];
 
@@ -88,7 +88,7 @@ async function refuse(exchange: Exchange, error: unknown): Promise<never> {
   parts.metrics.count('vault_core_request_errors');
   endSpentToken(exchange);
   session.apply();
-  await Promise.all([auditReply(exchange, error), session.settled()]);
+  await Promise.all([auditFailure(exchange, error), session.settled()]);
   throw error;
 }
 

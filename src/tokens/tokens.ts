@@ -31,10 +31,14 @@ const TREES = 'tokens/ending/';
 const SALT = 'core/token-salt';
 const TREE_SLICE = 128;
 const TOKEN_LENGTH_MAX = 4096;
+const KEYS_KEPT_MAX = 10_000;
+const KEPT_TOKEN_LENGTH_MAX = 128;
 
 export class Tokens {
   readonly #options: TokensOptions;
   #hmac: HmacSha256 | undefined;
+  /** Of tokens used lately, because a request's first cost is this hash. Gone when the server seals. */
+  readonly #keys = new Map<string, string>();
 
   constructor(options: TokensOptions) {
     this.#options = options;
@@ -56,7 +60,13 @@ export class Tokens {
   /** The key a token is stored under. */
   keyOf(id: string): string {
     if (!this.#hmac) throw new Error('tokens are not started');
-    return this.#hmac.digest(id).toString('base64url');
+    let key = this.#keys.get(id);
+    if (key === undefined) {
+      key = this.#hmac.digest(id).toString('base64url');
+      if (this.#keys.size >= KEYS_KEPT_MAX) this.#keys.clear();
+      if (id.length <= KEPT_TOKEN_LENGTH_MAX) this.#keys.set(id, key);
+    }
+    return key;
   }
 
   /** Makes a token; for a service token also its lease. The text is returned once and kept nowhere. */
