@@ -8,6 +8,8 @@ export interface BodyReader {
   readonly done: boolean;
   /** The whole body once `done`. May share memory with what was read. */
   readonly body: Buffer;
+  /** Memory taken for what has come so far. */
+  readonly heldBytes: number;
 }
 
 /** Go's text, which clients show to their users. */
@@ -25,13 +27,17 @@ export function bodyReader(framing: Framing, bytesMax: number): BodyReader {
 
 class LengthBody implements BodyReader {
   readonly #bytes: number;
-  readonly #collected = new GrowingBuffer();
+  readonly #collected: GrowingBuffer;
   body: Buffer = EMPTY;
   done: boolean;
 
   constructor(bytes: number) {
     this.#bytes = bytes;
+    this.#collected = new GrowingBuffer(bytes);
     this.done = bytes === 0;
+  }
+  get heldBytes(): number {
+    return this.#collected.capacity;
   }
   read(bytes: Buffer): number {
     const taken = Math.min(bytes.length, this.#bytes - this.#collected.length);
@@ -46,19 +52,23 @@ class LengthBody implements BodyReader {
 /** RFC 9112 section 7.1. Extensions and trailers are read over; nothing of the API is in them. */
 class ChunkedBody implements BodyReader {
   readonly #bytesMax: number;
-  readonly #collected = new GrowingBuffer();
+  readonly #collected: GrowingBuffer;
   #state: 'size' | 'data' | 'end of data' | 'trailer' | 'done' = 'size';
   #chunkBytesLeft = 0;
   #trailerBytes = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+    this.#collected = new GrowingBuffer(bytesMax);
   }
   get done(): boolean {
     return this.#state === 'done';
   }
   get body(): Buffer {
     return this.#collected.bytes;
+  }
+  get heldBytes(): number {
+    return this.#collected.capacity;
   }
   read(bytes: Buffer): number {
     let offset = 0;
@@ -105,16 +115,24 @@ class ChunkedBody implements BodyReader {
 
 /** One buffer that doubles: a body that comes in single bytes costs its size, not an object for each of them. */
 class GrowingBuffer {
+  readonly #capacityMax: number;
   #buffer: Buffer = EMPTY;
   length = 0;
 
+  constructor(capacityMax: number) {
+    this.#capacityMax = capacityMax;
+  }
+  get capacity(): number {
+    return this.#buffer.length;
+  }
   get bytes(): Buffer {
     return this.#buffer.subarray(0, this.length);
   }
   append(bytes: Buffer): void {
     const needed = this.length + bytes.length;
     if (needed > this.#buffer.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2, 1024));
+      const roomy = Math.max(needed, this.#buffer.length * 2, 1024);
+      const larger = Buffer.allocUnsafeSlow(Math.min(roomy, this.#capacityMax));
       this.#buffer.copy(larger, 0, 0, this.length);
       this.#buffer = larger;
     }

@@ -134,6 +134,31 @@ describe('limits', () => {
     assert.equal(served, 0);
   });
 
+  test('the memory of all bodies together, given back when they are answered or their clients leave', async () => {
+    const { connect } = await wire.serve(echo, { maxRequestSize: 10_000 });
+    const begin = async () => {
+      const client = await connect();
+      client.send('POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n');
+      client.send(`{"a":"${'x'.repeat(9000)}`);
+      await turn(5);
+      return client;
+    };
+    const finish = async (client: Awaited<ReturnType<typeof begin>>): Promise<number> => {
+      client.send(`${'x'.repeat(992)}"}`);
+      return (await client.reply()).status;
+    };
+    for (let round = 0; round < 3; round += 1) {
+      const held = [];
+      for (let n = 0; n < 8; n += 1) held.push(await begin());
+      const refused = await begin();
+      assert.equal((await refused.reply()).status, 503);
+      held.pop()!.close();
+      await turn(5);
+      held.push(await begin());
+      for (const client of held) assert.equal(await finish(client), 200);
+    }
+  });
+
   test('connections, if the listener limits them', async () => {
     const { connect } = await wire.serve(echo, { maxConnections: 1 });
     const first = await connect();

@@ -24,6 +24,8 @@ export interface ConnectionContext {
   /** Answers a message that is not HTTP or over a limit; the connection ends after it. */
   refuse(connection: Connection, error: ProtocolError): void;
   closed(connection: Connection): void;
+  /** Counts memory that bodies take (negative: give back) over all connections; false when it is too much. */
+  hold(bytes: number): boolean;
 }
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
@@ -49,6 +51,7 @@ export class Connection {
   #head: RequestHead | undefined;
   #reader: BodyReader | undefined;
   #exchange: Exchange | undefined;
+  #heldBytes = 0;
   #advancing = false;
   #isLast = false;
   #certificates: readonly Buffer[] | undefined;
@@ -64,6 +67,7 @@ export class Connection {
     socket.on('drain', () => this.#onDrain());
     socket.on('close', () => {
       this.#state = 'ended';
+      this.#hold(0);
       this.#exchange?.abort();
       context.closed(this);
     });
@@ -83,6 +87,7 @@ export class Connection {
   /** The reply to the request at hand has been written. */
   finish(keepAlive: boolean): void {
     this.#exchange = undefined;
+    this.#hold(0);
     if (this.#state !== 'answering') return;
     if (!keepAlive || this.#isLast) {
       this.end();
@@ -208,6 +213,7 @@ export class Connection {
   #readBody(): boolean {
     const reader = this.#reader!;
     if (!reader.done) this.#pending = this.#pending.subarray(reader.read(this.#pending));
+    if (!this.#hold(reader.heldBytes)) throw new ProtocolError(503, 'too many large requests at once');
     if (!reader.done) return false;
     this.#state = 'answering';
     this.#wait(this.#context.settings.requestDurationMs);
@@ -218,6 +224,13 @@ export class Connection {
     return this.#stateNow() === 'idle';
   }
 
+  #hold(bytes: number): boolean {
+    if (bytes === this.#heldBytes) return true;
+    const more = bytes - this.#heldBytes;
+    this.#heldBytes = bytes;
+    return this.#context.hold(more);
+  }
+
   /** What `run` may have changed meanwhile, which the compiler cannot know. */
   #stateNow(): string {
     return this.#state;
@@ -225,6 +238,8 @@ export class Connection {
 
   #refuse(error: ProtocolError): void {
     this.#isLast = true;
+    this.#reader = undefined;
+    this.#hold(0);
     this.#context.refuse(this, error);
     this.end();
   }

@@ -48,6 +48,8 @@ export type ProxyProtocolBehavior = 'use_always' | 'allow_authorized' | 'deny_un
 export interface ListenerSettings {
   readonly headBytesMax: number;
   readonly bodyBytesMax: number;
+  /** Of all bodies that are being received or answered at one time. */
+  readonly heldBytesMax: number;
   readonly json: JsonLimits;
   readonly connectionsMax: number;
   readonly requestDurationMs: number;
@@ -61,15 +63,19 @@ export interface ListenerSettings {
 
 const SECOND_MS = 1000;
 const MEBIBYTE = 1024 * 1024;
+/** Bodies of the largest size that may be in memory at one time: they come before anybody is asked who he is. */
+const LARGE_BODIES_MAX = 8;
 
 /** Fills in Vault's defaults. Throws `InvalidRequest` on an address list that is none. */
 export function listenerSettings(config: ListenerConfig): ListenerSettings {
   const readHeaderTimeoutMs = config.httpReadHeaderTimeoutMs ?? 10 * SECOND_MS;
   const readTimeoutMs = config.httpReadTimeoutMs ?? 30 * SECOND_MS;
+  const bodyBytesMax = limitOf(config.maxRequestSize, 32 * MEBIBYTE);
   const idleTimeoutMs = config.httpIdleTimeoutMs ?? 300 * SECOND_MS;
   return {
     headBytesMax: config.maxHeaderSize || 64 * 1024,
-    bodyBytesMax: limitOf(config.maxRequestSize, 32 * MEBIBYTE),
+    bodyBytesMax,
+    heldBytesMax: bodyBytesMax * LARGE_BODIES_MAX,
     json: jsonLimits(config),
     connectionsMax: config.maxConnections || 0,
     requestDurationMs: timeoutOf(config.maxRequestDurationMs || 90 * SECOND_MS),

@@ -46,6 +46,7 @@ export class Listener {
   readonly #silent = new Map<Socket, number>();
   /** Whom a balancer speaks for, by the balancer's address and port: TLS sockets do not show what they wrap. */
   readonly #proxied = new Map<string, Remote>();
+  #heldBytes = 0;
   #draining = false;
   #nextDropWarningMs = 0;
   /** The time of the last sweep, one sweep late at most. Deadlines are set from it. */
@@ -167,6 +168,10 @@ export class Listener {
         socket.write(head + body);
       },
       closed: (connection) => this.#connections.delete(connection),
+      hold: (bytes) => {
+        this.#heldBytes += bytes;
+        return this.#heldBytes <= settings.heldBytesMax;
+      },
     };
   }
 
