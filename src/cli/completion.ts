@@ -76,7 +76,7 @@ async function serverCandidates(kind: Completes, last: string, terminal: Termina
   const { openConnections } = await import('./connect.ts');
   const impatient = {
     ...terminal,
-    environment: { ...terminal.environment, VAULT_CLIENT_TIMEOUT: `${TIMEOUT_MS}ms` },
+    environment: { ...terminal.environment, COFFER_CLIENT_TIMEOUT: `${TIMEOUT_MS}ms` },
   };
   const client = await openConnections({}, impatient).client();
   const names = async (path: string) => {

@@ -10,8 +10,8 @@ export function systemTerminal(): Terminal {
   return {
     environment: process.env,
     homeDirectory: process.env.HOME || homedir(),
-    output: sinkOf(process.stdout),
-    error: sinkOf(process.stderr),
+    output: sinkOf(() => process.stdout),
+    error: sinkOf(() => process.stderr),
     clock: foregroundClock,
     random: systemRandom,
     get canAsk() {
@@ -31,14 +31,30 @@ export function systemTerminal(): Terminal {
   };
 }
 
-function sinkOf(stream: NodeJS.WriteStream): Sink {
+/** Streams are opened when they are first used, because opening takes time that most commands need not spend twice. */
+function sinkOf(open: () => NodeJS.WriteStream): Sink {
+  let opened: NodeJS.WriteStream | undefined;
+  const stream = () => {
+    opened ??= open().on('error', endQuietly);
+    return opened;
+  };
   return {
-    isTerminal: stream.isTTY === true,
-    columns: stream.columns ?? 80,
+    get isTerminal() {
+      return stream().isTTY === true;
+    },
+    get columns() {
+      return stream().columns ?? 80;
+    },
     write(text) {
-      stream.write(text);
+      stream().write(text);
     },
   };
+}
+
+/** Whoever reads may stop reading (`coffer list … | head`); then there is nothing left to do. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(process.exitCode ?? 0);
 }
 
 /** Reads keys itself, because a terminal shows what is typed unless it is put into raw mode. */

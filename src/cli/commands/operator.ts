@@ -12,6 +12,13 @@ Commands for those who run the server: initialise, seal and unseal it, rotate it
     $ coffer operator unseal`,
   subcommands: new Map([
     [
+      'diagnose',
+      later(
+        'Checks a configuration before a server starts with it',
+        async () => (await import('./server.ts')).diagnose,
+      ),
+    ],
+    [
       'generate-root',
       later(
         'Generates a new root token',

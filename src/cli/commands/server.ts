@@ -29,3 +29,18 @@ Start for trying things out, in memory:
   raw: true,
   run: (context) => context.startServer(context.arguments, context.terminal),
 });
+
+export const diagnose = command({
+  name: 'operator diagnose',
+  synopsis: 'Checks a configuration before a server starts with it',
+  usage: 'operator diagnose [options]',
+  description: `
+Reads the configuration as "coffer server -check" does, and names the file, line and field of a mistake.
+
+    $ coffer operator diagnose -config=/etc/coffer/config.hcl`,
+  uses: [],
+  flags: {},
+  arguments: { min: 0 },
+  raw: true,
+  run: (context) => context.startServer(['-check', ...context.arguments], context.terminal),
+});
