@@ -2,7 +2,7 @@ import { rfc3339 } from '../base/clock.ts';
 import { CofferError } from '../base/errors.ts';
 import { hmacSha256 } from '../crypto/hmac.ts';
 import type { AuditedHeaders } from './headers.ts';
-import { Kept, KeptLast } from './kept.ts';
+import { Kept, KeptFor, KeptLast } from './kept.ts';
 import type {
   AuditAuth,
   AuditHeaders,
@@ -14,6 +14,9 @@ import type {
 } from './record.ts';
 import { type Redactor, redactedJson } from './redact.ts';
 import { scrub } from './scrub.ts';
+
+const SHOWN_KEPT_MAX = 16_384;
+const SHOWN_LENGTH_MAX = 64;
 
 export interface RenderOptions {
   /** Hash token accessors too. */
@@ -40,7 +43,13 @@ export function createRenderer(salt: Uint8Array, options: RenderOptions, headers
   // Tokens and accessors come with every entry.
   const identifiers = new Kept((text: string) => flat(hash(text)));
   const raw: Redactor = { show: (text) => text, showJson: JSON.stringify };
-  const hashed: Redactor = { show: hash, showJson: (text) => `"hmac-sha256:${hmac.hex(text)}"` };
+  // The same secrets are read, and the same folders listed, again and again.
+  const shown = new Kept((text: string) => flat(`"hmac-sha256:${hmac.hex(text)}"`), SHOWN_KEPT_MAX);
+  const hashed: Redactor = {
+    show: hash,
+    showJson: (text) =>
+      text.length > SHOWN_LENGTH_MAX ? `"hmac-sha256:${hmac.hex(text)}"` : shown.get(text),
+  };
   const device: Device = {
     redactor: options.logRaw ? raw : hashed,
     token: options.logRaw ? raw.show : (text) => identifiers.get(text),
@@ -51,8 +60,8 @@ export function createRenderer(salt: Uint8Array, options: RenderOptions, headers
     times: new Kept(rfc3339),
     seconds: new Kept((ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`),
   };
-  // A request's two entries have these in common and follow each other closely.
-  const auths = new KeptLast((auth: AuditAuth) => JSON.stringify(authEntry(auth, device)));
+  // A token's requests have this in common; a request's two entries, which follow each other closely, the next.
+  const auths = new KeptFor((auth: AuditAuth) => JSON.stringify(authEntry(auth, device)));
   const requests = new KeptLast((request: AuditRequest) => requestJson(request, device));
 
   return {
@@ -70,7 +79,7 @@ export function createRenderer(salt: Uint8Array, options: RenderOptions, headers
     close() {
       hmac.zero();
       identifiers.clear();
-      auths.clear();
+      shown.clear();
       requests.clear();
     },
   };

@@ -13,6 +13,7 @@ const WAIT_MS_MAX = 10_000;
 /** Characters that may wait behind a slow device. */
 const WAITING_LENGTH_MAX = 32 * 1024 * 1024;
 const CLOSE_WAIT_MS = 2000;
+const RELOAD_WAIT_MS = 2000;
 const OPEN_AGAIN_MS = 1000;
 /** A device that fails is reported at once, then once in this time. */
 const REPORT_AGAIN_MS = 30_000;
@@ -34,6 +35,8 @@ export class DeviceQueue {
   #waiting: Chunk[] = [];
   #waitingLength = 0;
   #working: Promise<void> | undefined;
+  /** The device's latest call; the next one waits for it. */
+  #lastCall: Promise<void> = Promise.resolve();
   #stuck = false;
   #closed = false;
   #openAgainAtMs = 0;
@@ -69,8 +72,14 @@ export class DeviceQueue {
     this.#device ??= await this.#options.open();
   }
 
+  /** Rejects with what is wrong; while a write hangs, the device is reloaded after it and nobody waits for that. */
   async reload(): Promise<void> {
-    await this.#device?.reload?.();
+    const device = this.#device;
+    if (device?.reload)
+      await this.#within(
+        RELOAD_WAIT_MS,
+        this.#alone(() => device.reload!()),
+      );
   }
 
   /** Lets what waits go out, within bounds, and closes the device. */
@@ -79,6 +88,13 @@ export class DeviceQueue {
     if (!this.#stuck) await this.#within(CLOSE_WAIT_MS, this.#working);
     await this.#within(CLOSE_WAIT_MS, this.#device?.close());
     this.#device = undefined;
+  }
+
+  /** Devices are promised one call at a time. */
+  #alone(call: () => Promise<void>): Promise<void> {
+    const mine = this.#lastCall.then(call);
+    this.#lastCall = mine.catch(() => {});
+    return mine;
   }
 
   #within(ms: number, work: Promise<void> | undefined): Promise<void> {
@@ -119,7 +135,9 @@ export class DeviceQueue {
         this.#openAgainAtMs = clock.monotonic() + OPEN_AGAIN_MS;
         this.#device = await open();
       }
-      await this.#device.write(chunks.length === 1 ? chunks[0]!.lines : chunks.flatMap(({ lines }) => lines));
+      const device = this.#device;
+      const lines = chunks.length === 1 ? chunks[0]!.lines : chunks.flatMap((chunk) => chunk.lines);
+      await this.#alone(() => device.write(lines));
       return undefined;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));

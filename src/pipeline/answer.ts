@@ -19,5 +19,7 @@ function allowedHeaders({ reply, mount }: Exchange): Readonly<Record<string, str
   if (!reply?.headers) return undefined;
   if (mount?.host) return reply.headers;
   const allowed = new Set(mount?.entry.config.allowed_response_headers?.map((name) => name.toLowerCase()));
-  return Object.fromEntries(Object.entries(reply.headers).filter(([name]) => allowed.has(name.toLowerCase())));
+  return Object.fromEntries(
+    Object.entries(reply.headers).filter(([name]) => allowed.has(name.toLowerCase())),
+  );
 }

@@ -1,12 +1,20 @@
 import type { AuditAuth, AuditMount, AuditRequest, AuditResponse } from '../audit/record.ts';
 import type { AuthReply } from '../engine/reply.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
+import type { Acl, AclDecision, AclRule } from '../policies/acl.ts';
+import type { Token } from '../tokens/token.ts';
 import type { Exchange } from './exchange.ts';
+
+const RULES_KEPT_MAX = 16;
 
 /** The request's entry. Before anything outside is touched it must be written; else it goes out with the reply's. */
 export function auditRequest(exchange: Exchange): void | Promise<void> {
   exchange.requestAudited = true;
-  const written = exchange.domains.audit.record({ type: 'request', auth: authOf(exchange), request: requestOf(exchange) });
+  const written = exchange.domains.audit.record({
+    type: 'request',
+    auth: authOf(exchange),
+    request: requestOf(exchange),
+  });
   if (!written || !exchange.found?.spec?.outside) return undefined;
   return written;
 }
@@ -32,11 +40,17 @@ export function auditFailure(exchange: Exchange, failure: unknown): Promise<void
   return exchange.domains.audit.record({ type: 'response', ...about });
 }
 
-function authOf(exchange: Exchange): AuditAuth | undefined {
-  const { token } = exchange;
+/** What a token's requests that one rule decided have in common; devices keep what they made of it. */
+const auths = new WeakMap<Token, Map<AclRule | undefined | false | null, AuditAuth>>();
+
+function authOf({ token, tokenText, decision, acl }: Exchange): AuditAuth | undefined {
   if (!token) return undefined;
-  exchange.auditAuth ??= {
-    clientToken: exchange.tokenText,
+  const decided = decision ? (decision.allowed ? decision.rule : false) : null;
+  let ofToken = auths.get(token);
+  const known = ofToken?.get(decided);
+  if (known && known.clientToken === tokenText) return known;
+  const auth: AuditAuth = {
+    clientToken: tokenText,
     accessor: token.accessor,
     displayName: token.displayName,
     policies: token.policies,
@@ -47,16 +61,19 @@ function authOf(exchange: Exchange): AuditAuth | undefined {
     tokenType: token.type,
     tokenTtl: token.creationTtl,
     tokenIssueTimeMs: token.createdAtMs,
-    policyResults: exchange.decision && {
-      allowed: exchange.decision.allowed,
-      grantingPolicies: grantingPolicies(exchange),
+    policyResults: decision && {
+      allowed: decision.allowed,
+      grantingPolicies: grantingPolicies(decision, acl),
     },
   };
-  return exchange.auditAuth;
+  if (!ofToken || ofToken.size >= RULES_KEPT_MAX) ofToken = new Map();
+  ofToken.set(decided, auth);
+  auths.set(token, ofToken);
+  return auth;
 }
 
-function grantingPolicies({ decision, acl }: Exchange) {
-  if (!decision?.allowed) return undefined;
+function grantingPolicies(decision: AclDecision, acl: Acl | undefined) {
+  if (!decision.allowed) return undefined;
   if (acl?.root) return [{ name: 'root', type: 'acl', namespaceId: 'root' }];
   return decision.rule?.sources.map(({ policy }) => ({ name: policy, type: 'acl', namespaceId: 'root' }));
 }

@@ -1,6 +1,6 @@
 import { InvalidRequest } from '../base/errors.ts';
-import { parseDuration } from '../engine/duration.ts';
 import { requestData } from '../engine/dispatch.ts';
+import { parseDuration } from '../engine/duration.ts';
 import type { Operation } from '../engine/engine.ts';
 import type { Domains, Exchange, PipelineParts } from './exchange.ts';
 import type { WireRequest } from './wire.ts';
@@ -18,7 +18,8 @@ const OPERATION_OF: Readonly<Record<WireRequest['method'], Operation>> = {
 /** Opens the exchange for a request: its id, its operation, its session. */
 export function beginExchange(parts: PipelineParts, domains: Domains, wire: WireRequest): Exchange {
   const id = parts.requestId();
-  const operation = wire.query.help !== undefined && wire.method === 'GET' ? 'help' : OPERATION_OF[wire.method];
+  const operation =
+    wire.query.help !== undefined && wire.method === 'GET' ? 'help' : OPERATION_OF[wire.method];
   const folder = operation === 'list' || operation === 'scan';
   const path = folder && !wire.path.endsWith('/') ? `${wire.path}/` : wire.path;
   parts.inFlight.set(id, { startedAtMs: parts.clock.now(), wire });
@@ -43,7 +44,9 @@ export function tokenText(wire: WireRequest): string {
   const header = wire.headers['x-vault-token'];
   if (typeof header === 'string' && header !== '') return header.trim();
   const authorization = wire.headers.authorization;
-  return typeof authorization === 'string' && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : '';
+  return typeof authorization === 'string' && /^bearer /i.test(authorization)
+    ? authorization.slice(7).trim()
+    : '';
 }
 
 function wrapTtl(wire: WireRequest): number {

@@ -30,7 +30,12 @@ export function requestContext(exchange: Exchange, mount: OpenMount): SystemCont
     token: exchange.token,
     tokenText: exchange.tokenText,
     hasSudo: () =>
-      exchange.acl?.check({ path: exchange.path, operation: exchange.operation, sudoRequired: true, data: exchange.data }).allowed ?? false,
+      exchange.acl?.check({
+        path: exchange.path,
+        operation: exchange.operation,
+        sudoRequired: true,
+        data: exchange.data,
+      }).allowed ?? false,
     bytes: wire.bytes,
     unauthenticatedMetrics: wire.listener.unauthenticatedMetrics,
     get signal() {
@@ -60,7 +65,8 @@ function passedHeaders(exchange: Exchange, mount: OpenMount): Readonly<Record<st
   const passed: Record<string, string> = {};
   for (const name of names.map((wanted) => wanted.toLowerCase())) {
     const value = exchange.wire.headers[name];
-    if (value !== undefined && name !== 'x-vault-token' && name !== 'authorization') passed[name] = String(value);
+    if (value !== undefined && name !== 'x-vault-token' && name !== 'authorization')
+      passed[name] = String(value);
   }
   return passed;
 }

@@ -29,7 +29,8 @@ export function runEngine(exchange: Exchange): void | Promise<void> {
 
 /** A use-limited token whose last use this was ends with the request, whatever came of it. */
 export function endSpentToken({ token, domains, session }: Exchange): void {
-  if (token?.numUses === 1 && domains.tokens.byKey(session, token.key)) void domains.tokens.revoke(session, token.key);
+  if (token?.numUses === 1 && domains.tokens.byKey(session, token.key))
+    void domains.tokens.revoke(session, token.key);
 }
 
 function took(exchange: Exchange, reply: Reply | undefined, name: string | undefined): void {
@@ -38,6 +39,7 @@ function took(exchange: Exchange, reply: Reply | undefined, name: string | undef
 }
 
 function failed(exchange: Exchange, error: unknown, name: string | undefined): never {
-  if (name !== undefined && error instanceof InvalidCredentials) exchange.domains.lockouts.failed(exchange.mount!, name);
+  if (name !== undefined && error instanceof InvalidCredentials)
+    exchange.domains.lockouts.failed(exchange.mount!, name);
   throw error;
 }

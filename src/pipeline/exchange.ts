@@ -1,15 +1,16 @@
+import type { Audit } from '../audit/broker.ts';
+import type { AuditRequest } from '../audit/record.ts';
 import type { Session } from '../barrier/session.ts';
 import { type Clock, rfc3339 } from '../base/clock.ts';
 import type { UnknownRecord } from '../base/json.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Audit } from '../audit/broker.ts';
-import type { AuditAuth, AuditRequest } from '../audit/record.ts';
 import type { ParsedOperation } from '../engine/dispatch.ts';
 import type { Operation } from '../engine/engine.ts';
 import type { AuthReply, Reply } from '../engine/reply.ts';
 import type { PathTable } from '../engine/router.ts';
 import type { Leases } from '../leases/leases.ts';
 import type { Lockouts } from '../lockouts/lockouts.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { Mounts, OpenMount } from '../mounts/mounts.ts';
 import type { SystemContext } from '../mounts/system-context.ts';
 import type { WorkParts } from '../mounts/work.ts';
@@ -18,7 +19,6 @@ import type { Policies } from '../policies/store.ts';
 import type { Token } from '../tokens/token.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { WrapInfo, Wrapping } from '../wrapping/wrapping.ts';
-import type { Metrics } from '../metrics/metrics.ts';
 import type { WireRequest } from './wire.ts';
 
 /** Everything that exists only while the server is unsealed. */
@@ -95,9 +95,7 @@ export interface Exchange {
   /** Settles when the reply's entry is written; undefined when no device wants it. */
   audited?: Promise<void> | undefined;
   /** What the request's two audit entries share. */
-  auditAuth?: AuditAuth;
   auditRequest?: AuditRequest;
 }
 
 export type Step = (exchange: Exchange) => void | Promise<void>;
-

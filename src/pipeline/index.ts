@@ -6,9 +6,9 @@ import { CofferError } from '../base/errors.ts';
 import { isPromise } from '../base/promise.ts';
 import { answer } from './answer.ts';
 import { auditFailure, auditReply, auditRequest } from './audit.ts';
+import { beginExchange } from './begin.ts';
 import { awaitCommit } from './commit.ts';
 import { endSpentToken, runEngine } from './engine.ts';
-import { beginExchange } from './begin.ts';
 import type { Exchange, PipelineParts, Step } from './exchange.ts';
 import { issueToken } from './issue-token.ts';
 import { registerLease } from './lease.ts';
@@ -83,7 +83,11 @@ async function refuse(exchange: Exchange, error: unknown): Promise<never> {
   const { session, parts } = exchange;
   session.discard();
   if (!(error instanceof CofferError)) {
-    parts.log.error('a request failed unexpectedly', { request: exchange.id, path: exchange.path, error: describe(error) });
+    parts.log.error('a request failed unexpectedly', {
+      request: exchange.id,
+      path: exchange.path,
+      error: describe(error),
+    });
   }
   parts.metrics.count('vault_core_request_errors');
   endSpentToken(exchange);
@@ -95,4 +99,3 @@ async function refuse(exchange: Exchange, error: unknown): Promise<never> {
 function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
-

@@ -14,5 +14,8 @@ export function issueToken(exchange: Exchange): void {
   });
   exchange.auth = issued.auth;
   exchange.warnings.push(...issued.warnings);
-  parts.metrics.count('vault_token_creation', 1, { auth_method: mount.entry.type, mount_point: mount.info.path });
+  parts.metrics.count('vault_token_creation', 1, {
+    auth_method: mount.entry.type,
+    mount_point: mount.info.path,
+  });
 }

@@ -15,7 +15,8 @@ export function matchMount(exchange: Exchange): void {
 /** For those who may know: why nothing answers here. */
 export function missingRoute(exchange: Exchange): Error {
   const { mount } = exchange;
-  if (mount?.failure) return new InternalFailure(`the mount at ${mount.info.path} could not be opened; see the server log`);
+  if (mount?.failure)
+    return new InternalFailure(`the mount at ${mount.info.path} could not be opened; see the server log`);
   const path = JSON.stringify(exchange.path);
   return new UnsupportedPath(`no handler for route ${path}. route entry not found.`);
 }

@@ -39,4 +39,3 @@ export function allowedAt(exchange: Exchange, operation: Operation, relative: st
   const prefix = exchange.mount?.info.path ?? '';
   return exchange.acl?.check({ path: `${prefix}${relative}`, operation }).allowed ?? false;
 }
-

@@ -1,6 +1,6 @@
-import { findOperation, parseOperation, requestData, runOperation } from '../engine/dispatch.ts';
 import { Sealed } from '../base/errors.ts';
 import { isPromise } from '../base/promise.ts';
+import { findOperation, parseOperation, requestData, runOperation } from '../engine/dispatch.ts';
 import type { Operation } from '../engine/engine.ts';
 import type { Reply } from '../engine/reply.ts';
 import type { SystemContext } from '../mounts/system-context.ts';
@@ -15,7 +15,10 @@ const OPERATION_OF = new Map<string, Operation>([
 ]);
 
 /** Health, seal status, initialisation and unsealing answer before all else: no token, no audit, also when sealed. */
-export function serveStatus(parts: PipelineParts, wire: WireRequest): WireReply | Promise<WireReply> | undefined {
+export function serveStatus(
+  parts: PipelineParts,
+  wire: WireRequest,
+): WireReply | Promise<WireReply> | undefined {
   if (!wire.path.startsWith('sys/') || wire.query.help !== undefined) return undefined;
   if (wire.path === 'sys/metrics' && !wire.listener.unauthenticatedMetrics) return undefined;
   const operation = OPERATION_OF.get(wire.method);

@@ -21,7 +21,10 @@ export function identifyToken(exchange: Exchange): void {
 const INVALID_TOKEN = 'permission denied\ninvalid token';
 
 function missingToken(exchange: Exchange): string {
-  if (exchange.wire.headers['x-vault-token'] === undefined && exchange.wire.headers.authorization !== undefined) {
+  if (
+    exchange.wire.headers['x-vault-token'] === undefined &&
+    exchange.wire.headers.authorization !== undefined
+  ) {
     throw new InvalidRequest('missing client token');
   }
   return 'permission denied';

@@ -5,7 +5,7 @@ import type { IdentityClaim, TokenParameters } from '../engine/login.ts';
 import type { AuthReply } from '../engine/reply.ts';
 import { grantTtl } from '../leases/lease.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
-import { workContext, type WorkParts } from '../mounts/work.ts';
+import { type WorkParts, workContext } from '../mounts/work.ts';
 import { type Token, tokenPolicies } from './token.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -65,7 +65,13 @@ export function issueForLogin(
 
 /** Renews a service token; `increment` in seconds, 0 for what it was made with. A login's method is asked again. */
 export async function renewToken(
-  parts: { tokens: Tokens; clock: Clock; work: WorkParts; mountByUuid(uuid: string): OpenMount | undefined; limits: { defaultLeaseTtl: number; maxLeaseTtl: number } },
+  parts: {
+    tokens: Tokens;
+    clock: Clock;
+    work: WorkParts;
+    mountByUuid(uuid: string): OpenMount | undefined;
+    limits: { defaultLeaseTtl: number; maxLeaseTtl: number };
+  },
   session: Session,
   token: Token,
   increment: number,
@@ -112,7 +118,12 @@ export function authReply(id: string, token: Token, ttl: number): AuthReply {
   };
 }
 
-async function askAgain(work: WorkParts, session: Session, mount: OpenMount, token: Token): Promise<TokenParameters> {
+async function askAgain(
+  work: WorkParts,
+  session: Session,
+  mount: OpenMount,
+  token: Token,
+): Promise<TokenParameters> {
   const origin = token.login!;
   const now = await mount.engine!.renewLogin!(workContext(work, session, mount), {
     aliasName: origin.aliasName,
@@ -121,18 +132,23 @@ async function askAgain(work: WorkParts, session: Session, mount: OpenMount, tok
     policies: token.policies,
   });
   const policies = tokenPolicies(now.policies, { withDefault: !now.noDefaultPolicy });
-  if (policies.join() !== token.policies.join()) throw new PermissionDenied('policies have changed, not renewing');
+  if (policies.join() !== token.policies.join())
+    throw new PermissionDenied('policies have changed, not renewing');
   return now;
 }
 
 /** The mount's path before the name, as `userpass-ann`; user names of databases are made from it. */
 function shownName(mount: OpenMount, displayName: string): string {
-  const prefix = mount.info.path.replace(/^auth\//, '').replace(/\/$/, '').replaceAll('/', '-');
+  const prefix = mount.info.path
+    .replace(/^auth\//, '')
+    .replace(/\/$/, '')
+    .replaceAll('/', '-');
   return displayName === '' ? prefix : `${prefix}-${displayName}`;
 }
 
 /** A role's `default` is the mount's; `default-*` are what a client may change at login, which none here does. */
 function chosenType(mount: OpenMount, wanted: TokenParameters): 'service' | 'batch' {
-  const choice = wanted.type === 'default' ? (mount.entry.config.token_type ?? 'default-service') : wanted.type;
+  const choice =
+    wanted.type === 'default' ? (mount.entry.config.token_type ?? 'default-service') : wanted.type;
   return choice.endsWith('batch') ? 'batch' : 'service';
 }

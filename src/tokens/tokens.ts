@@ -17,7 +17,10 @@ export interface TokensOptions {
   clock: Clock;
   random: Random;
   /** Batch tokens are sealed under the barrier's keys; nothing of them is stored. */
-  opaque: { seal(purpose: string, bytes: Buffer): Buffer; open(purpose: string, bytes: Buffer): Buffer | undefined };
+  opaque: {
+    seal(purpose: string, bytes: Buffer): Buffer;
+    open(purpose: string, bytes: Buffer): Buffer | undefined;
+  };
   leases(): Leases;
   openSession(): Session;
   /** Clears what hangs on a token that ended (cubbyhole, wrapped replies). */
@@ -39,6 +42,8 @@ export class Tokens {
   #hmac: HmacSha256 | undefined;
   /** Of tokens used lately, because a request's first cost is this hash. Gone when the server seals. */
   readonly #keys = new Map<string, string>();
+  /** One object for each record as long as the record is remembered, so that others can keep what they derive from it. */
+  readonly #found = new WeakMap<StoredToken, Token>();
 
   constructor(options: TokensOptions) {
     this.#options = options;
@@ -84,7 +89,12 @@ export class Tokens {
   byKey(session: Session, key: string): Token | undefined {
     const stored = session.view(BY_KEY).get<StoredToken>(key);
     if (!stored || this.#expired(stored)) return undefined;
-    return { ...stored, type: 'service', key };
+    let token = this.#found.get(stored);
+    if (token?.key !== key) {
+      token = { ...stored, type: 'service', key };
+      this.#found.set(stored, token);
+    }
+    return token;
   }
 
   byAccessor(session: Session, accessor: string): Token | undefined {
@@ -105,7 +115,9 @@ export class Tokens {
     if (token.numUses === 0) return true;
     const stored = session.view(BY_KEY).get<StoredToken>(token.key);
     if (!stored || stored.numUses < 1) return false;
-    session.view(BY_KEY).put(token.key, { ...stored, numUses: stored.numUses === 1 ? -1 : stored.numUses - 1 });
+    session
+      .view(BY_KEY)
+      .put(token.key, { ...stored, numUses: stored.numUses === 1 ? -1 : stored.numUses - 1 });
     return true;
   }
 
@@ -117,7 +129,10 @@ export class Tokens {
     const expiresAtMs = nowMs + ttl * 1000;
     session.view(BY_KEY).put(token.key, { ...stored, expiresAtMs, renewedAtMs: nowMs });
     const lease = getLease(session, leaseIdOf(token));
-    if (lease) this.#options.leases().save(session, { ...lease, expiresAtMs, dueAtMs: expiresAtMs, renewedAtMs: nowMs }, lease);
+    if (lease)
+      this.#options
+        .leases()
+        .save(session, { ...lease, expiresAtMs, dueAtMs: expiresAtMs, renewedAtMs: nowMs }, lease);
   }
 
   /**
@@ -253,7 +268,10 @@ export class Tokens {
   }
 
   #findBatch(session: Session, id: string): Token | undefined {
-    const bytes = this.#options.opaque.open('batch-token', Buffer.from(id.slice(id.indexOf('.') + 1), 'base64url'));
+    const bytes = this.#options.opaque.open(
+      'batch-token',
+      Buffer.from(id.slice(id.indexOf('.') + 1), 'base64url'),
+    );
     if (!bytes) return undefined;
     const stored = JSON.parse(bytes.toString()) as StoredToken;
     if (this.#expired(stored)) return undefined;
