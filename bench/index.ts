@@ -39,7 +39,13 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function measure(name: string, port: number, pid: number, request: (n: number) => string, budget?: number): Promise<void> {
+async function measure(
+  name: string,
+  port: number,
+  pid: number,
+  request: (n: number) => string,
+  budget?: number,
+): Promise<void> {
   await runLoad({ port, connections: CONNECTIONS, seconds: Math.min(1, SECONDS), request });
   const before = cpuSeconds(pid);
   const result = await runLoad({ port, connections: CONNECTIONS, seconds: SECONDS, request });
@@ -70,30 +76,56 @@ async function prepare(): Promise<Scenario[]> {
   await call('POST', 'auth/approle/role/app', { token_policies: 'app', token_ttl: 60 });
   const { role_id } = (await call('GET', 'auth/approle/role/app/role-id')).data!;
   const { secret_id } = (await call('POST', 'auth/approle/role/app/secret-id', {})).data!;
-  const { client_token: app } = (await call('POST', 'auth/token/create', { policies: ['app'], ttl: '1h' })).auth!;
+  const { client_token: app } = (await call('POST', 'auth/token/create', { policies: ['app'], ttl: '1h' }))
+    .auth!;
   const secret = { username: 'application', password: 'correct horse battery staple' };
   for (let i = 0; i < 1000; i++) {
     await call('POST', `secret/data/read/${i}`, { data: secret });
     await call('POST', `kv1/read/${i}`, secret);
   }
-  await Promise.all(Array.from({ length: 20 }, async (_, part) => {
-    for (let i = 0; i < 500; i++) await call('POST', `kv1/list/${part * 500 + i}`, secret);
-  }));
+  await Promise.all(
+    Array.from({ length: 20 }, async (_, part) => {
+      for (let i = 0; i < 500; i++) await call('POST', `kv1/list/${part * 500 + i}`, secret);
+    }),
+  );
   return [
     { name: 'health', request: () => http('GET', '/v1/sys/health') },
-    { name: 'token lookup', budget: 0.35, request: () => http('GET', '/v1/auth/token/lookup-self', { token: app }) },
+    {
+      name: 'token lookup',
+      budget: 0.35,
+      request: () => http('GET', '/v1/auth/token/lookup-self', { token: app }),
+    },
     { name: 'KV v1 read', request: (n) => http('GET', `/v1/kv1/read/${n % 1000}`, { token: app }) },
-    { name: 'KV v2 read', budget: 0.3, request: (n) => http('GET', `/v1/secret/data/read/${n % 1000}`, { token: app }) },
-    { name: 'KV v1 write', request: (n) => http('POST', `/v1/kv1/write/${n % 5000}`, { token: app, body: secret }) },
-    { name: 'KV v2 write', budget: 0.12, request: (n) => http('POST', `/v1/secret/data/write/${n % 5000}`, { token: app, body: { data: secret } }) },
-    { name: 'AppRole login', budget: 0.1, request: () => http('POST', '/v1/auth/approle/login', { body: { role_id, secret_id } }) },
+    {
+      name: 'KV v2 read',
+      budget: 0.3,
+      request: (n) => http('GET', `/v1/secret/data/read/${n % 1000}`, { token: app }),
+    },
+    {
+      name: 'KV v1 write',
+      request: (n) => http('POST', `/v1/kv1/write/${n % 5000}`, { token: app, body: secret }),
+    },
+    {
+      name: 'KV v2 write',
+      budget: 0.12,
+      request: (n) =>
+        http('POST', `/v1/secret/data/write/${n % 5000}`, { token: app, body: { data: secret } }),
+    },
+    {
+      name: 'AppRole login',
+      budget: 0.1,
+      request: () => http('POST', '/v1/auth/approle/login', { body: { role_id, secret_id } }),
+    },
     { name: 'list of 10,000 keys', request: () => http('LIST', '/v1/kv1/list', { token }) },
   ];
 }
 
 /** The rules that count stand at the end of a long policy. */
 function manyRules(count: number): string {
-  const rules = Array.from({ length: count }, (_, i) => `path "other/data/team-${i}/*" { capabilities = ["read"] }`);
+  const rules = Array.from(
+    { length: count },
+    (_, i) => `path "other/data/team-${i}/*" { capabilities = ["read"] }`,
+  );
   rules.push('path "secret/data/*" { capabilities = ["create", "read", "update"] }');
   rules.push('path "kv1/*" { capabilities = ["create", "read", "update", "list"] }');
   return rules.join('\n');
@@ -115,14 +147,22 @@ function report(): void {
       String(result.failures).padStart(6),
     ].join(' ');
   });
-  console.log(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, ${CONNECTIONS} connections, ${SECONDS} s each`);
-  console.log(`${'what'.padEnd(22)} ${'req/s'.padStart(8)} ${'ratio'.padStart(6)} ${'budget'.padStart(12)} ${'cpu µs'.padStart(8)} ${'p50 ms'.padStart(8)} ${'p99 ms'.padStart(8)} ${'failed'.padStart(6)}`);
+  console.log(
+    `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, ${CONNECTIONS} connections, ${SECONDS} s each`,
+  );
+  console.log(
+    `${'what'.padEnd(22)} ${'req/s'.padStart(8)} ${'ratio'.padStart(6)} ${'budget'.padStart(12)} ${'cpu µs'.padStart(8)} ${'p50 ms'.padStart(8)} ${'p99 ms'.padStart(8)} ${'failed'.padStart(6)}`,
+  );
   console.log(lines.join('\n'));
-  console.log(`resident memory of the server: ${(residentBytes(server.pid) / 2 ** 20).toFixed(0)} MiB; start-up: ${server.startMs.toFixed(0)} ms`);
+  console.log(
+    `resident memory of the server: ${(residentBytes(server.pid) / 2 ** 20).toFixed(0)} MiB; start-up: ${server.startMs.toFixed(0)} ms`,
+  );
 }
 
 async function startBare(): Promise<{ port: number; pid: number }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'bare.ts')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'bare.ts')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const port = Number(await firstLine(child.stdout!));
   return { port, pid: child.pid! };
 }
@@ -147,11 +187,25 @@ seal "static" { current_key_id = "${seal.current_key_id}" current_key = "${seal.
   });
   const exited = new Promise<void>((resolve) => child.on('exit', () => resolve()));
   const base = `http://127.0.0.1:${port}/v1`;
-  while (!(await fetch(`${base}/sys/health`).then(() => true, () => false))) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (
+    !(await fetch(`${base}/sys/health`).then(
+      () => true,
+      () => false,
+    ))
+  )
+    await new Promise((resolve) => setTimeout(resolve, 10));
   const startMs = performance.now() - startedMs;
-  const init = await fetch(`${base}/sys/init`, { method: 'POST', body: '{"recovery_shares":1,"recovery_threshold":1}' });
+  const init = await fetch(`${base}/sys/init`, {
+    method: 'POST',
+    body: '{"recovery_shares":1,"recovery_threshold":1}',
+  });
   const { root_token: rootToken } = (await init.json()) as { root_token: string };
-  const setup = (path: string, body: unknown) => fetch(`${base}/${path}`, { method: 'POST', headers: { 'X-Vault-Token': rootToken }, body: JSON.stringify(body) });
+  const setup = (path: string, body: unknown) =>
+    fetch(`${base}/${path}`, {
+      method: 'POST',
+      headers: { 'X-Vault-Token': rootToken },
+      body: JSON.stringify(body),
+    });
   await setup('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
   await setup('sys/audit/file', { type: 'file', options: { file_path: join(folder, 'audit.log') } });
   return { port, pid: child.pid!, rootToken, exited, startMs };

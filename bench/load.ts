@@ -21,7 +21,11 @@ export interface LoadResult {
   readonly max: number;
 }
 
-export function http(method: string, path: string, options: { token?: string; body?: unknown; headers?: Record<string, string> } = {}): string {
+export function http(
+  method: string,
+  path: string,
+  options: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
+): string {
   const body = options.body === undefined ? '' : JSON.stringify(options.body);
   const lines = [`${method} ${path} HTTP/1.1`, 'Host: 127.0.0.1', 'X-Vault-Request: true'];
   if (options.token) lines.push(`X-Vault-Token: ${options.token}`);
@@ -67,8 +71,16 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   await Promise.all(Array.from({ length: load.connections }, client));
   const seconds = (performance.now() - startMs) / 1000;
   latencies.sort((a, b) => a - b);
-  const at = (share: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
-  return { requests: latencies.length, perSecond: latencies.length / seconds, failures, p50: at(0.5), p99: at(0.99), max: latencies.at(-1) ?? 0 };
+  const at = (share: number) =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
+  return {
+    requests: latencies.length,
+    perSecond: latencies.length / seconds,
+    failures,
+    p50: at(0.5),
+    p99: at(0.99),
+    max: latencies.at(-1) ?? 0,
+  };
 }
 
 /** Bytes of the whole reply; -1 while its head is incomplete. Replies are framed by Content-Length, or have no body. */

@@ -11,9 +11,18 @@ import type { Random } from '../base/random.ts';
 import { turn } from '../base/turn.ts';
 import type { LeaseGrant } from '../engine/reply.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
-import { workContext, type WorkParts } from '../mounts/work.ts';
+import { type WorkParts, workContext } from '../mounts/work.ts';
 import { grantTtl, type Lease, type SecretLease } from './lease.ts';
-import { deleteJob, getLease, jobs, leaseIds, type RevocationJob, saveJob, saveLease, tokenLeaseIds } from './records.ts';
+import {
+  deleteJob,
+  getLease,
+  jobs,
+  leaseIds,
+  type RevocationJob,
+  saveJob,
+  saveLease,
+  tokenLeaseIds,
+} from './records.ts';
 import { Revoker } from './revoker.ts';
 
 export interface LeasesOptions {
@@ -78,7 +87,14 @@ export class Leases {
       ttl: granted.ttl,
       renewable,
       renewedAtMs: 0,
-      of: { what: 'secret', mountUuid: mount.entry.uuid, kind: grant.kind, internal: grant.internal, maxTtl, tokenKey: issue.tokenKey },
+      of: {
+        what: 'secret',
+        mountUuid: mount.entry.uuid,
+        kind: grant.kind,
+        internal: grant.internal,
+        maxTtl,
+        tokenKey: issue.tokenKey,
+      },
     });
     return { id, ttl: granted.ttl, renewable, warnings: granted.warnings };
   }
@@ -96,7 +112,11 @@ export class Leases {
   }
 
   /** Renews a credential's lease; `increment` in seconds, 0 for what it was issued with. */
-  async renew(session: Session, lease: Lease, increment: number): Promise<{ ttl: number; warnings: string[] }> {
+  async renew(
+    session: Session,
+    lease: Lease,
+    increment: number,
+  ): Promise<{ ttl: number; warnings: string[] }> {
     if (lease.of.what !== 'secret') throw new InvalidRequest('lease is not renewable');
     const of: SecretLease = lease.of;
     const mount = this.#options.mountByUuid(of.mountUuid);
@@ -112,7 +132,10 @@ export class Leases {
       expiresAtMs: before.expiresAtMs,
     });
     if (!getLease(session, lease.id)) throw new InvalidRequest('lease not found');
-    const maxTtl = Math.min(...[of.maxTtl, allowed.maxTtl ?? 0].filter((seconds) => seconds > 0), Number.MAX_SAFE_INTEGER);
+    const maxTtl = Math.min(
+      ...[of.maxTtl, allowed.maxTtl ?? 0].filter((seconds) => seconds > 0),
+      Number.MAX_SAFE_INTEGER,
+    );
     const after = this.#extend(mount, lease, wanted, maxTtl === Number.MAX_SAFE_INTEGER ? 0 : maxTtl);
     const renewed: Lease = { ...lease, ...after.times, renewedAtMs: this.#options.clock.now() };
     this.save(session, renewed, lease);
@@ -130,14 +153,26 @@ export class Leases {
   }
 
   /** Ends every lease under a path prefix. With `force`, an engine's failure is logged and the lease forgotten. */
-  async revokePrefix(session: Session, prefix: string, options: { force: boolean; wait: boolean }): Promise<void> {
-    const job: RevocationJob = { id: this.#options.random.uuid(), of: 'prefix', prefix, force: options.force };
+  async revokePrefix(
+    session: Session,
+    prefix: string,
+    options: { force: boolean; wait: boolean },
+  ): Promise<void> {
+    const job: RevocationJob = {
+      id: this.#options.random.uuid(),
+      of: 'prefix',
+      prefix,
+      force: options.force,
+    };
     saveJob(session, job);
     await persist(session);
     const done = this.#launch(job);
     if (!options.wait) return;
     const failures = await done;
-    if (failures[0]) throw new InternalFailure(`failed to revoke ${failures.length} leases, which will be retried: ${failures[0].message}`);
+    if (failures[0])
+      throw new InternalFailure(
+        `failed to revoke ${failures.length} leases, which will be retried: ${failures[0].message}`,
+      );
   }
 
   /** Ends every lease that a token asked for, in the background, once the session's writes are in. */
@@ -206,7 +241,11 @@ export class Leases {
     for (;;) {
       const session = this.#options.openSession();
       const page = { after, limit: JOB_SLICE };
-      const ids = [...(job.of === 'prefix' ? leaseIds(session, job.prefix, page) : tokenLeaseIds(session, job.tokenKey, page))];
+      const ids = [
+        ...(job.of === 'prefix'
+          ? leaseIds(session, job.prefix, page)
+          : tokenLeaseIds(session, job.tokenKey, page)),
+      ];
       for (const id of ids) {
         const ending = this.#revoker.endIn(session, id, { force });
         if (!ending) continue;

@@ -33,11 +33,15 @@ export function saveLease(session: Session, lease: Lease, before?: Lease): void 
 export function deleteLease(session: Session, lease: Lease): void {
   session.view(BY_ID).delete(lease.id);
   session.view(BY_DUE).delete(dueKey(lease));
-  if (lease.of.what === 'secret' && lease.of.tokenKey) session.view(`${BY_TOKEN}${lease.of.tokenKey}/`).delete(lease.id);
+  if (lease.of.what === 'secret' && lease.of.tokenKey)
+    session.view(`${BY_TOKEN}${lease.of.tokenKey}/`).delete(lease.id);
 }
 
 /** What is due at or before `untilMs`, soonest first, read lazily. */
-export function* dueLeases(session: Session, untilMs: number): Iterable<{ id: string; dueAtMs: number; key: string }> {
+export function* dueLeases(
+  session: Session,
+  untilMs: number,
+): Iterable<{ id: string; dueAtMs: number; key: string }> {
   for (const key of session.view(BY_DUE).keys('')) {
     const dueAtMs = Number.parseInt(key.slice(0, DUE_DIGITS), 16);
     if (dueAtMs > untilMs) return;
@@ -50,7 +54,8 @@ export function dropDue(session: Session, key: string): void {
 }
 
 export function nextDueMs(session: Session): number | undefined {
-  for (const key of session.view(BY_DUE).keys('', { limit: 1 })) return Number.parseInt(key.slice(0, DUE_DIGITS), 16);
+  for (const key of session.view(BY_DUE).keys('', { limit: 1 }))
+    return Number.parseInt(key.slice(0, DUE_DIGITS), 16);
   return undefined;
 }
 

@@ -116,7 +116,13 @@ export class Revoker {
       await kind.revoke(workContext(this.#options.work, session, mount), lease.of.internal);
     } catch (error) {
       session.discard();
-      this.#failed(session, lease, lease.of, error instanceof Error ? error : new Error(String(error)), force);
+      this.#failed(
+        session,
+        lease,
+        lease.of,
+        error instanceof Error ? error : new Error(String(error)),
+        force,
+      );
       await persist(session);
       if (!force) throw error;
       return;
@@ -140,7 +146,12 @@ export class Revoker {
     saveLease(session, failed, lease);
     session.afterApply(() => this.wakeBy(dueAtMs));
     const level = attempts >= IRREVOCABLE_ATTEMPTS ? 'error' : 'warn';
-    log[level]('revoking a lease failed; it will be retried', { lease: lease.id, attempts, retrySeconds: seconds, error });
+    log[level]('revoking a lease failed; it will be retried', {
+      lease: lease.id,
+      attempts,
+      retrySeconds: seconds,
+      error,
+    });
   }
 
   async #pass(): Promise<void> {

@@ -38,15 +38,22 @@ export interface ShareCounts {
 /** Which shares to make: key shares, or with an automatic seal recovery shares. Throws `InvalidRequest`. */
 export function checkInitialization(request: Initialization, automatic: boolean): ShareCounts {
   const own = [request.secret_shares, request.secret_threshold].some((n) => n !== undefined && n !== 0);
-  const recovery = [request.recovery_shares, request.recovery_threshold].some((n) => n !== undefined && n !== 0);
+  const recovery = [request.recovery_shares, request.recovery_threshold].some(
+    (n) => n !== undefined && n !== 0,
+  );
   if (automatic && own && !recovery) {
-    throw new InvalidRequest('parameters secret_shares,secret_threshold not applicable to seal type; use recovery_shares and recovery_threshold');
+    throw new InvalidRequest(
+      'parameters secret_shares,secret_threshold not applicable to seal type; use recovery_shares and recovery_threshold',
+    );
   }
   if (!automatic && recovery) {
-    throw new InvalidRequest('parameters recovery_shares,recovery_threshold not applicable to seal type shamir');
+    throw new InvalidRequest(
+      'parameters recovery_shares,recovery_threshold not applicable to seal type shamir',
+    );
   }
   const shares = (automatic ? request.recovery_shares : request.secret_shares) ?? (automatic ? 5 : 0);
-  const threshold = (automatic ? request.recovery_threshold : request.secret_threshold) ?? (automatic ? 3 : 0);
+  const threshold =
+    (automatic ? request.recovery_threshold : request.secret_threshold) ?? (automatic ? 3 : 0);
   checkShareCounts({ shares, threshold });
   const pgpKeys = (automatic ? request.recovery_pgp_keys : request.pgp_keys) ?? [];
   if (pgpKeys.length > 0 && pgpKeys.length !== shares) {
@@ -70,7 +77,9 @@ export async function makeShares(
   const { seal, shares } = await createShamirSeal({ ...counts, ...deps });
   try {
     const pgp = counts.pgpKeys.length > 0 ? await encryptShares(shares, counts.pgpKeys) : undefined;
-    const keys = pgp ? pgp.messages.map((message) => Buffer.from(message, 'base64').toString('hex')) : shares.map((share) => share.toString('hex'));
+    const keys = pgp
+      ? pgp.messages.map((message) => Buffer.from(message, 'base64').toString('hex'))
+      : shares.map((share) => share.toString('hex'));
     const base64 = pgp ? pgp.messages : shares.map((share) => share.toString('base64'));
     const config: SealConfig = {
       type: 'shamir',

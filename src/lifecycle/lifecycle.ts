@@ -8,11 +8,16 @@ import type { Clock } from '../base/clock.ts';
 import { InvalidRequest, NotInitialized, Sealed } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
-import { RECOVERY, SHAMIR, unwrapWithShares } from '../seal/shamir.ts';
 import { type Seal, type SealConfig, unwrapWithAny, type WrappedKey, wrapWithAll } from '../seal/seal.ts';
+import { RECOVERY, SHAMIR, unwrapWithShares } from '../seal/shamir.ts';
 import { collectShares, type ShareCollector } from '../seal/shares.ts';
 import type { Store, Transaction } from '../store/store.ts';
-import { checkInitialization, type Initialization, type InitializationResult, makeShares } from './initialization.ts';
+import {
+  checkInitialization,
+  type Initialization,
+  type InitializationResult,
+  makeShares,
+} from './initialization.ts';
 
 /** What is open while the server is unsealed. */
 export interface Unsealed {
@@ -85,10 +90,19 @@ export class Lifecycle {
         const transaction = store.begin();
         barrier.initialize(transaction, rootKey);
         this.#write(transaction, ROOT_KEY, records);
-        this.#write(transaction, CONFIG, automatic ? { ...made.config, type: this.#options.seals[0]!.type, secret_shares: 1, secret_threshold: 1 } : made.config);
+        this.#write(
+          transaction,
+          CONFIG,
+          automatic
+            ? { ...made.config, type: this.#options.seals[0]!.type, secret_shares: 1, secret_threshold: 1 }
+            : made.config,
+        );
         if (automatic) this.#write(transaction, RECOVERY_CONFIG, made.config);
         const id = random.uuid();
-        this.#write(transaction, CLUSTER, { id, name: this.#options.clusterName ?? `vault-cluster-${id.slice(0, 8)}` });
+        this.#write(transaction, CLUSTER, {
+          id,
+          name: this.#options.clusterName ?? `vault-cluster-${id.slice(0, 8)}`,
+        });
         barrier.unseal(transaction, rootKey);
         const rootToken = await this.#firstState(transaction);
         const token = await counts.showRootToken(rootToken);
@@ -125,7 +139,8 @@ export class Lifecycle {
     await this.#alone(async () => {
       if (!this.sealed) return;
       const { rootKey, seal, failures } = await unwrapWithAny(this.#options.seals, this.#wrapped());
-      for (const { seal: name, error } of failures) this.#options.log.warn('a seal did not give the root key', { seal: name, error });
+      for (const { seal: name, error } of failures)
+        this.#options.log.warn('a seal did not give the root key', { seal: name, error });
       this.#options.log.info('unsealing by an automatic seal', { seal: seal.name });
       await this.#unsealWith(rootKey);
     });

@@ -43,7 +43,8 @@ export class Lockouts {
   /** Throws `PermissionDenied` when the name is locked; the same text as for any refusal, so that it tells nothing. */
   check(mount: OpenMount, name: string): void {
     const rules = this.#rules(mount);
-    if (rules && this.#locked(rules, this.#failures.get(slot(mount.entry.accessor, name)))) throw new PermissionDenied();
+    if (rules && this.#locked(rules, this.#failures.get(slot(mount.entry.accessor, name))))
+      throw new PermissionDenied();
   }
 
   failed(mount: OpenMount, name: string): void {
@@ -75,7 +76,10 @@ export class Lockouts {
       const mount = mountOf(key.slice(0, at));
       const rules = mount && this.#rules(mount);
       if (!mount || !rules || !this.#locked(rules, failures)) continue;
-      byAccessor.set(mount.entry.accessor, [...(byAccessor.get(mount.entry.accessor) ?? []), key.slice(at + 1)]);
+      byAccessor.set(mount.entry.accessor, [
+        ...(byAccessor.get(mount.entry.accessor) ?? []),
+        key.slice(at + 1),
+      ]);
     }
     return byAccessor;
   }

@@ -47,7 +47,10 @@ export function createMetrics(): Metrics {
       [
         ...grouped(current(), 'gauge', (s) => [`${series(s)} ${s.sum}`]),
         ...grouped([...counters.values()], 'counter', (s) => [`${series(s)} ${s.sum}`]),
-        ...grouped([...timings.values()], 'summary', (s) => [`${series(s, '_sum')} ${s.sum}`, `${series(s, '_count')} ${s.count}`]),
+        ...grouped([...timings.values()], 'summary', (s) => [
+          `${series(s, '_sum')} ${s.sum}`,
+          `${series(s, '_count')} ${s.count}`,
+        ]),
       ].join(''),
     json: (now) => ({
       Timestamp: now,

@@ -10,7 +10,15 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Engine, EngineType, MountInfo } from '../engine/engine.ts';
 import { PathTable } from '../engine/router.ts';
-import { CONFIG_UNSET, type MountClass, type MountConfig, type MountEntry, mountInfo, routePath, type TtlLimits } from './entry.ts';
+import {
+  CONFIG_UNSET,
+  type MountClass,
+  type MountConfig,
+  type MountEntry,
+  mountInfo,
+  routePath,
+  type TtlLimits,
+} from './entry.ts';
 
 /** One mount, ready to serve. */
 export interface OpenMount {
@@ -75,7 +83,10 @@ export class Mounts {
         if (entry?.leaving) leaving.push(entry);
         else if (entry) this.#install(entry);
       } catch (error) {
-        this.#options.log.error('a mount record cannot be read; the mount is left out', { record: key, error });
+        this.#options.log.error('a mount record cannot be read; the mount is left out', {
+          record: key,
+          error,
+        });
       }
     }
     return leaving;
@@ -144,10 +155,15 @@ export class Mounts {
   }
 
   /** Description, options or config change; the engine is opened anew where its options changed. */
-  tune(session: Session, mount: OpenMount, change: Partial<Pick<MountEntry, 'description' | 'options' | 'config'>>): OpenMount {
+  tune(
+    session: Session,
+    mount: OpenMount,
+    change: Partial<Pick<MountEntry, 'description' | 'options' | 'config'>>,
+  ): OpenMount {
     const entry: MountEntry = { ...mount.entry, ...change };
     this.#checkTtls(entry.config);
-    if (change.options) this.#typeOf(entry.class, entry.type)?.checkOptions?.(change.options, mount.entry.options);
+    if (change.options)
+      this.#typeOf(entry.class, entry.type)?.checkOptions?.(change.options, mount.entry.options);
     this.#save(session, entry);
     if (change.options) {
       this.#forget(mount);
@@ -197,10 +213,21 @@ export class Mounts {
       engine = type.open({ mount: info, clock: this.#options.clock, random: this.#options.random, log });
     } catch (error) {
       failure = error instanceof Error ? error : new Error(String(error));
-      this.#options.log.error('a mount cannot be opened; the others go on', { path: info.path, error: failure });
+      this.#options.log.error('a mount cannot be opened; the others go on', {
+        path: info.path,
+        error: failure,
+      });
     }
     const table = new PathTable(engine?.paths ?? []);
-    return this.#replace({ entry, info, engine, failure, table, host: type?.host ?? false, locks: new KeyedLock() });
+    return this.#replace({
+      entry,
+      info,
+      engine,
+      failure,
+      table,
+      host: type?.host ?? false,
+      locks: new KeyedLock(),
+    });
   }
 
   #replace(mount: OpenMount): OpenMount {
@@ -216,7 +243,9 @@ export class Mounts {
     this.#byAccessor.delete(mount.entry.accessor);
     this.#byUuid.delete(mount.entry.uuid);
     const closing = mount.engine?.close?.();
-    closing?.catch((error) => this.#options.log.warn('closing a mount failed', { path: mount.info.path, error }));
+    closing?.catch((error) =>
+      this.#options.log.warn('closing a mount failed', { path: mount.info.path, error }),
+    );
   }
 
   #typeOf(kind: MountClass, name: string): EngineType | undefined {
@@ -238,7 +267,9 @@ export class Mounts {
     if (path === '/' || path.length > PATH_LENGTH_MAX || !/^[^\s/\p{Cc}][^\p{Cc}]*$/u.test(path)) {
       throw new InvalidRequest('invalid mount path');
     }
-    if (path.split('/').some((segment) => segment === '.' || segment === '..' || segment.trim() !== segment)) {
+    if (
+      path.split('/').some((segment) => segment === '.' || segment === '..' || segment.trim() !== segment)
+    ) {
       throw new InvalidRequest('invalid mount path');
     }
     const route = kind === 'auth' ? `auth/${path}` : path;
@@ -246,14 +277,16 @@ export class Mounts {
       throw new InvalidRequest(`cannot mount "${route}": path is reserved`);
     }
     for (const taken of this.#byRoute.keys()) {
-      if (taken.startsWith(route) || route.startsWith(taken)) throw new InvalidRequest(`path is already in use at ${taken}`);
+      if (taken.startsWith(route) || route.startsWith(taken))
+        throw new InvalidRequest(`path is already in use at ${taken}`);
     }
     return path;
   }
 
   #checkTtls(config: MountConfig): void {
     const max = config.max_lease_ttl || this.#options.limits.maxLeaseTtl;
-    if (config.default_lease_ttl < 0 || config.max_lease_ttl < 0) throw new InvalidRequest('lease TTL cannot be negative');
+    if (config.default_lease_ttl < 0 || config.max_lease_ttl < 0)
+      throw new InvalidRequest('lease TTL cannot be negative');
     if (config.default_lease_ttl > max) {
       throw new InvalidRequest('given default lease TTL greater than system max lease TTL');
     }

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { PeriodicWork } from '../engine/engine.ts';
 import type { OpenMount } from './mounts.ts';
-import { workContext, type WorkParts } from './work.ts';
+import { type WorkParts, workContext } from './work.ts';
 
 /** How often the table is looked through for work that is due. */
 const TICK_MS = 1000;
@@ -58,7 +58,11 @@ export class Periodic {
       await work.run(workContext(this.#options.work, session, mount));
       await persist(session);
     } catch (error) {
-      this.#options.log.warn('periodic work failed; it will be tried again', { mount: mount.info.path, work: work.name, error });
+      this.#options.log.warn('periodic work failed; it will be tried again', {
+        mount: mount.info.path,
+        work: work.name,
+        error,
+      });
     } finally {
       this.#running.delete(key);
     }

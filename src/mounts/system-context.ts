@@ -1,5 +1,5 @@
 import type { Session } from '../barrier/session.ts';
-import type { RequestContext, EnginePath, OperationName, OperationSpec, PathSpec } from '../engine/engine.ts';
+import type { EnginePath, OperationName, OperationSpec, PathSpec, RequestContext } from '../engine/engine.ts';
 import type { Fields, Input } from '../engine/fields.ts';
 import type { Reply } from '../engine/reply.ts';
 import type { Token } from '../tokens/token.ts';
@@ -31,4 +31,3 @@ export interface SystemPathSpec<F extends Fields> extends Omit<PathSpec<F>, 'ope
 export function systemPath<F extends Fields>(spec: SystemPathSpec<F>): EnginePath {
   return spec as unknown as EnginePath;
 }
-

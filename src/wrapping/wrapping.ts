@@ -3,7 +3,7 @@
  * replies; the tokens are tokens/', and which requests are wrapped the pipeline decides.
  */
 import type { Session } from '../barrier/session.ts';
-import { rfc3339, type Clock } from '../base/clock.ts';
+import { type Clock, rfc3339 } from '../base/clock.ts';
 import { InvalidRequest } from '../base/errors.ts';
 import type { UnknownRecord } from '../base/json.ts';
 import type { Token } from '../tokens/token.ts';
@@ -72,7 +72,10 @@ export class Wrapping {
   }
 
   /** What a wrapping token is for, without using it up. */
-  lookup(session: Session, id: string): { creation_path: string; creation_time: string; creation_ttl: number } {
+  lookup(
+    session: Session,
+    id: string,
+  ): { creation_path: string; creation_time: string; creation_ttl: number } {
     const { kept } = this.#find(session, id);
     return { creation_path: kept.path, creation_time: rfc3339(kept.createdAtMs), creation_ttl: kept.ttl };
   }
@@ -105,7 +108,8 @@ export class Wrapping {
     const kept = token?.wrapped ? session.view(KEPT).get<Wrapped>(token.key) : undefined;
     // The text is matched on by Vault's clients.
     if (!token || !kept) throw new InvalidRequest('wrapping token is not valid or does not exist');
-    if (kept.createdAtMs + kept.ttl * 1000 <= this.#clock.now()) throw new InvalidRequest('wrapping token is not valid or does not exist');
+    if (kept.createdAtMs + kept.ttl * 1000 <= this.#clock.now())
+      throw new InvalidRequest('wrapping token is not valid or does not exist');
     return { token, kept };
   }
 }
