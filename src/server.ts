@@ -11,9 +11,9 @@ import type { Random } from './base/random.ts';
 import type { EngineType } from './engine/engine.ts';
 import { PathTable } from './engine/router.ts';
 import type { ListenerConfig } from './http/listener-config.ts';
-import { openListeners, type OpenListeners } from './http/listeners.ts';
+import { type OpenListeners, openListeners } from './http/listeners.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
-import { type LockoutDefaults, LOCKOUT_DEFAULTS } from './lockouts/lockouts.ts';
+import { LOCKOUT_DEFAULTS, type LockoutDefaults } from './lockouts/lockouts.ts';
 import { openLocalLog } from './log/local.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { type InFlight, shownInFlight } from './pipeline/exchange.ts';
@@ -26,7 +26,7 @@ import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import type { ServerFacts } from './sys/parts.ts';
 import { statusPaths } from './sys/status.ts';
-import { openUnsealed, type OpenUnsealed } from './unsealed.ts';
+import { type OpenUnsealed, openUnsealed } from './unsealed.ts';
 import { BUILD_DATE, VERSION } from './version.ts';
 
 export interface ServerSettings {
@@ -123,7 +123,15 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
   const domains = () => (lifecycle.sealed ? undefined : unsealed?.domains);
   const handle = createPipeline({
     domains,
-    statusPaths: new PathTable(statusPaths({ lifecycle, clock, metrics, apiAddress: settings.apiAddress, clusterAddress: settings.clusterAddress })),
+    statusPaths: new PathTable(
+      statusPaths({
+        lifecycle,
+        clock,
+        metrics,
+        apiAddress: settings.apiAddress,
+        clusterAddress: settings.clusterAddress,
+      }),
+    ),
     sealedError: () => lifecycle.sealedError(),
     inFlight,
     clock,
@@ -133,7 +141,13 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
   });
   const failed = new Promise<Error>((resolve) => store.onFailure(resolve));
   try {
-    listeners = await openListeners({ listeners: settings.listeners, handle, logger: log, clock, cors: () => server.cors });
+    listeners = await openListeners({
+      listeners: settings.listeners,
+      handle,
+      logger: log,
+      clock,
+      cors: () => server.cors,
+    });
   } catch (error) {
     await closeStorage();
     throw error;
@@ -153,13 +167,22 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
   };
 }
 
-async function openStorage(storage: ServerSettings['storage'], log: Logger): Promise<{ store: Store; close(): Promise<void> }> {
+async function openStorage(
+  storage: ServerSettings['storage'],
+  log: Logger,
+): Promise<{ store: Store; close(): Promise<void> }> {
   const kind = STORAGE.get(storage.type);
   if (!kind) throw new InvalidRequest(`storage type ${JSON.stringify(storage.type)} is not known`);
-  if (kind === 'file' && !storage.path) throw new InvalidRequest(`storage ${JSON.stringify(storage.type)} needs a path`);
+  if (kind === 'file' && !storage.path)
+    throw new InvalidRequest(`storage ${JSON.stringify(storage.type)} needs a path`);
   const copy = kind === 'memory' ? openMemoryCopy() : cachedCopy(openLmdbCopy({ path: storage.path! }));
   const localLog = openLocalLog({ copy });
-  const store = openStore({ copy, log: localLog, fence: await localLog.lead(), logger: log.named('storage') });
+  const store = openStore({
+    copy,
+    log: localLog,
+    fence: await localLog.lead(),
+    logger: log.named('storage'),
+  });
   return {
     store,
     async close() {
@@ -171,7 +194,7 @@ async function openStorage(storage: ServerSettings['storage'], log: Logger): Pro
 }
 
 /** Vault's names for storage on one node; all on disk are the embedded store. */
-const STORAGE = new Map<string, 'file' | 'memory'>([
+export const STORAGE: ReadonlyMap<string, 'file' | 'memory'> = new Map<string, 'file' | 'memory'>([
   ['file', 'file'],
   ['raft', 'file'],
   ['inmem', 'memory'],
@@ -196,7 +219,8 @@ function facts(
     rawStorageEndpoint: settings.rawStorageEndpoint,
     inFlight: () => Object.fromEntries([...inFlight].map(([id, request]) => [id, shownInFlight(request)])),
     async reload(subsystem) {
-      if (!RELOADABLE.has(subsystem)) throw new InvalidRequest(`unknown subsystem ${JSON.stringify(subsystem)}`);
+      if (!RELOADABLE.has(subsystem))
+        throw new InvalidRequest(`unknown subsystem ${JSON.stringify(subsystem)}`);
       await reloadAll();
     },
     cors: { enabled: false, allowedOrigins: [], allowedHeaders: [], allowCredentials: false },

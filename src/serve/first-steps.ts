@@ -1,39 +1,29 @@
-import type { Domains } from '../pipeline/exchange.ts';
 import { persist } from '../barrier/session.ts';
+import type { Domains } from '../pipeline/exchange.ts';
 
-/** Mounts `secret/` as KV version 2, as development and quick start promise. */
-export async function mountSecret(domains: Domains): Promise<void> {
-  if (domains.mounts.get('secret/')) return;
+/** Mounts `secret/` as KV, as development and quick start promise. */
+export async function mountSecret(domains: Domains, version: '1' | '2'): Promise<void> {
   const session = domains.openSession();
   domains.mounts.enable(session, {
     path: 'secret/',
     class: 'secret',
     type: 'kv',
-    options: { version: '2' },
+    options: { version },
     description: 'key/value secret storage',
   });
   await persist(session);
 }
 
-/** A root token with a text of the operator's choosing; development only. */
-export async function makeRootToken(domains: Domains, id: string): Promise<void> {
+/** A root token with a text of the operator's choosing in place of the random one; development only. */
+export async function replaceRootToken(
+  domains: Domains,
+  { from, to }: { from: string; to: string },
+): Promise<void> {
   const session = domains.openSession();
-  domains.tokens.create(session, {
-    type: 'service',
-    parent: undefined,
-    policies: ['root'],
-    path: 'auth/token/root',
-    meta: null,
-    displayName: 'root',
-    numUses: 0,
-    ttl: 0,
-    explicitMaxTtl: 0,
-    period: 0,
-    renewable: false,
-    entityId: '',
-    role: '',
-    boundCidrs: [],
-    id,
-  });
+  const first = domains.tokens.find(session, from);
+  if (!first) throw new Error('the first root token is gone');
+  const { key, accessor: _, ...same } = first;
+  domains.tokens.create(session, { ...same, parent: undefined, ttl: 0, id: to });
+  await domains.tokens.revoke(session, key);
   await persist(session);
 }

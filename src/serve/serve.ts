@@ -5,11 +5,11 @@
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { openServer, type RunningServer, type ServerSettings } from '../server.ts';
-import { ArgumentsInvalid, parseServeArguments, type ServeArguments } from './arguments.ts';
-import { checkConfig, configuredSettings } from './configured.ts';
-import { devSettings, startDev } from './dev.ts';
-import { logLevel, openServerLog, type ServerLog } from './log.ts';
-import { quickStartSettings, startQuickly } from './quick-start.ts';
+import { parseServeArguments, type ServeArguments } from './arguments.ts';
+import { checkConfig, configuredStart } from './configured.ts';
+import { devStart } from './dev.ts';
+import type { ServerLog } from './log.ts';
+import { quickStart } from './quick-start.ts';
 import { runUntilStopped } from './signals.ts';
 
 /** What `serve` writes to and reads from. */
@@ -24,9 +24,9 @@ export interface ServeTerminal {
 export interface Start {
   readonly settings: ServerSettings;
   readonly log: ServerLog;
-  /** Before signals are waited for. */
-  begin(server: RunningServer): Promise<void>;
-  /** The configuration's, which the arguments go before. */
+  /** Before signals are waited for; `stopped` aborts when the server is about to end. */
+  begin(server: RunningServer, stopped: AbortSignal): Promise<void>;
+  /** Written when the server runs, removed when it ends. */
   readonly pidFile?: string | undefined;
 }
 
@@ -52,31 +52,7 @@ export async function serve(argv: readonly string[], terminal: ServeTerminal): P
 }
 
 function prepare(args: ServeArguments, terminal: ServeTerminal): Promise<Start> {
-  if (args.dev) return devStart(args, terminal);
-  if (args.quickStart) return quickStart(args, terminal);
-  if (args.configPaths.length === 0) {
-    throw new ArgumentsInvalid('a configuration file must be given with -config, or -dev for a server in memory');
-  }
-  return configuredSettings(args, terminal);
-}
-
-async function devStart(args: ServeArguments, terminal: ServeTerminal): Promise<Start> {
-  const settings = devSettings(args, terminal);
-  const log = logOf(args);
-  return { settings, log, begin: (server) => startDev(server, args, terminal) };
-}
-
-async function quickStart(args: ServeArguments, terminal: ServeTerminal): Promise<Start> {
-  const log = logOf(args);
-  const settings = await quickStartSettings(args, terminal, log.log);
-  return { settings, log, begin: (server) => startQuickly(server, terminal) };
-}
-
-function logOf(args: ServeArguments): ServerLog {
-  return openServerLog({
-    level: logLevel(args.logLevel),
-    format: args.logFormat === 'json' ? 'json' : 'standard',
-    file: args.logFile,
-    clock: systemClock,
-  });
+  if (args.mode === 'development') return devStart(args, terminal);
+  if (args.mode === 'quick start') return quickStart(args, terminal);
+  return configuredStart(args, terminal);
 }

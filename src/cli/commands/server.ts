@@ -15,14 +15,18 @@ Start for trying things out, in memory:
 
     $ coffer server -dev -dev-root-token-id=root
 
-  -check                                 read the configuration, name the file, line and field of a mistake, and end
   -config=<path>                         file or directory of files in HCL or JSON; may be given several times
+  -check                                 read the configuration, name the file, line and field of a mistake, and end
   -dev                                   run in memory, initialised and unsealed
   -dev-listen-address=<host:port>        where -dev listens; the default is 127.0.0.1:8200
   -dev-root-token-id=<token>             root token of -dev
   -dev-no-store-token                    do not keep the root token of -dev in the token helper
+  -dev-kv-v1, -dev-no-kv                 what -dev mounts at secret/: KV version 1, or nothing; the default is version 2
+  -quickstart                            run on ./data (COFFER_DATA names another folder), unsealed by a key file in it
+  -listen-address=<host:port>            where -quickstart listens; the default is 127.0.0.1:8200
   -log-level=<level>                     trace, debug, info, warn or error; the default is info
-  -log-format=<format>                   standard or json`,
+  -log-format=<format>                   standard or json
+  -log-file=<path>                       where the log goes instead of standard error`,
   uses: [],
   flags: {},
   arguments: { min: 0 },
