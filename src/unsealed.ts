@@ -5,6 +5,7 @@ import { type NewAuditDevice, openAudit } from './audit/broker.ts';
 import { auditDeviceTypes } from './audit/registry.ts';
 import { authMethods } from './auth/registry.ts';
 import type { Barrier } from './barrier/barrier.ts';
+import { KeyRotation } from './barrier/rotation.ts';
 import { openSession, persist, type Session } from './barrier/session.ts';
 import type { Clock } from './base/clock.ts';
 import type { Logger, LogLevels } from './base/logger.ts';
@@ -15,7 +16,7 @@ import type { Lifecycle, Unsealed } from './lifecycle/lifecycle.ts';
 import { type LockoutDefaults, Lockouts } from './lockouts/lockouts.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import type { MountClass } from './mounts/entry.ts';
-import { dataPrefix, type EngineRegistry, Mounts } from './mounts/mounts.ts';
+import { dataPrefix, Mounts } from './mounts/mounts.ts';
 import { Periodic } from './mounts/periodic.ts';
 import type { WorkParts } from './mounts/work.ts';
 import type { Domains } from './pipeline/exchange.ts';
@@ -28,6 +29,7 @@ import { systemEngine } from './sys/engine.ts';
 import { endMount } from './sys/mount-ending.ts';
 import type { ServerFacts, SystemParts } from './sys/parts.ts';
 import { tokenEngine } from './sys/token/engine.ts';
+import { recordVersion } from './sys/version-history.ts';
 import { Tokens } from './tokens/tokens.ts';
 import { Wrapping } from './wrapping/wrapping.ts';
 
@@ -44,6 +46,8 @@ export interface UnsealedOptions {
   lockouts: (mountType: string) => LockoutDefaults;
   declaredAudits: readonly NewAuditDevice[];
   audit: { allowPrefix: boolean; environment: Readonly<Record<string, string | undefined>> };
+  /** Beside those of the registries. */
+  engines: readonly EngineType[];
 }
 
 export type OpenUnsealed = Unsealed & { readonly domains: Domains };
@@ -60,7 +64,13 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     generatePassword: (within, policyName) => passwordPolicies.generate(within, policyName),
   };
   const registry = new Map<MountClass, EngineType[]>();
-  const mounts = new Mounts({ registry, limits: server.limits, clock, random, log: options.log.named('mount') });
+  const mounts = new Mounts({
+    registry,
+    limits: server.limits,
+    clock,
+    random,
+    log: options.log.named('mount'),
+  });
   const tokens = new Tokens({
     clock,
     random,
@@ -96,7 +106,18 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     stderr: process.stderr,
     ...options.audit,
   });
-  const domains: Domains = { openSession: session, mounts, tokens, leases, policies, wrapping, lockouts, audit, work };
+  const domains: Domains = {
+    openSession: session,
+    mounts,
+    tokens,
+    leases,
+    policies,
+    wrapping,
+    lockouts,
+    audit,
+    work,
+  };
+  const rotation = new KeyRotation({ barrier, store, openSession: session, clock, log });
   const parts: SystemParts = {
     ...domains,
     lifecycle: options.lifecycle,
@@ -106,13 +127,19 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     log: options.log.named('system'),
     logLevels: options.logLevels,
     server,
+    rotation,
     keys: {
       status: () => barrier.keyStatus,
-      rotate: async () => void (await store.durable(barrier.rotate(store.begin()))),
       quarantined: () => barrier.quarantined(),
     },
   };
-  fillRegistry(registry, parts, passwordPolicies);
+  fillRegistry(registry, [
+    ...options.engines,
+    ...secretsEngines,
+    ...authMethods,
+    tokenEngine(parts),
+    systemEngine(parts, passwordPolicies),
+  ]);
   const periodic = new Periodic({ mounts: () => mounts.all(), openSession: session, work, clock, log });
   return {
     domains,
@@ -120,9 +147,25 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       tokens.initialize(within);
       tokens.start(within);
       policies.initialize(within);
-      mounts.enable(within, { path: 'sys/', class: 'system', type: 'system', description: 'system endpoints used for control, policy and debugging' });
-      mounts.enable(within, { path: 'cubbyhole/', class: 'secret', type: 'cubbyhole', description: 'per-token private secret storage', local: true });
-      mounts.enable(within, { path: 'token/', class: 'auth', type: 'token', description: 'token based credentials' });
+      mounts.enable(within, {
+        path: 'sys/',
+        class: 'system',
+        type: 'system',
+        description: 'system endpoints used for control, policy and debugging',
+      });
+      mounts.enable(within, {
+        path: 'cubbyhole/',
+        class: 'secret',
+        type: 'cubbyhole',
+        description: 'per-token private secret storage',
+        local: true,
+      });
+      mounts.enable(within, {
+        path: 'token/',
+        class: 'auth',
+        type: 'token',
+        description: 'token based credentials',
+      });
     },
     async start(within) {
       tokens.start(within);
@@ -132,10 +175,14 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
         if (!audit.list().some(({ path }) => path === `${device.path}/`)) await audit.enable(within, device);
       }
       loadSettings({ server }, within);
+      recordVersion(within, server);
+      rotation.start();
       leases.start();
       periodic.start();
       for (const entry of leaving) {
-        endMount({ openSession: session, mounts }, entry).catch((error) => log.error('clearing a disabled mount failed', { error }));
+        endMount({ openSession: session, mounts }, entry).catch((error) =>
+          log.error('clearing a disabled mount failed', { error }),
+        );
       }
       await persist(within);
     },
@@ -144,15 +191,14 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       await leases.stop();
       await mounts.close();
       await audit.close();
+      await rotation.stop();
     },
     createRootToken: (within) => rootToken(tokens, within),
   };
 }
 
-function fillRegistry(registry: Map<MountClass, EngineType[]> & EngineRegistry, parts: SystemParts, passwordPolicies: PasswordPolicies): void {
-  registry.set('secret', [...secretsEngines]);
-  registry.set('auth', [...authMethods.values(), tokenEngine(parts)]);
-  registry.set('system', [systemEngine(parts, passwordPolicies)]);
+function fillRegistry(registry: Map<MountClass, EngineType[]>, types: readonly EngineType[]): void {
+  for (const type of types) registry.set(type.class, [...(registry.get(type.class) ?? []), type]);
 }
 
 function rootToken(tokens: Tokens, session: Session): string {

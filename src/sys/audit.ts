@@ -14,7 +14,10 @@ export function auditPaths({ audit }: SystemParts): EnginePath[] {
       fields: {},
       operations: {
         read: {
-          handler: () => ({ data: Object.fromEntries(audit.list().map((device) => [device.path, device])), topLevel: 'also' }),
+          handler: () => ({
+            data: Object.fromEntries(audit.list().map((device) => [device.path, device])),
+            topLevel: 'also',
+          }),
         },
       },
     }),
@@ -34,7 +37,11 @@ export function auditPaths({ audit }: SystemParts): EnginePath[] {
           outside: true,
           async handler(context, input) {
             if (!input.type) throw new InvalidRequest('type must be specified');
-            const { warnings } = await audit.enable(context.session, { ...input, type: input.type, options: input.options ?? {} });
+            const { warnings } = await audit.enable(context.session, {
+              ...input,
+              type: input.type,
+              options: input.options ?? {},
+            });
             return warnings.length > 0 ? { warnings } : undefined;
           },
         },
@@ -71,7 +78,9 @@ function headerPaths(audit: SystemParts['audit']): EnginePath[] {
       sudo: true,
       fields: {},
       operations: {
-        read: { handler: () => ({ data: { headers: Object.fromEntries(audit.headers.audited) }, topLevel: 'also' }) },
+        read: {
+          handler: () => ({ data: { headers: Object.fromEntries(audit.headers.audited) }, topLevel: 'also' }),
+        },
       },
     }),
     systemPath({
@@ -106,4 +115,3 @@ function headerPaths(audit: SystemParts['audit']): EnginePath[] {
     }),
   ];
 }
-

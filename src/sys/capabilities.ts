@@ -12,7 +12,11 @@ const path = list({ description: 'Older name for paths.' });
 
 /** `sys/capabilities*`: what a token may do at given paths. */
 export function capabilityPaths(parts: SystemParts): EnginePath[] {
-  const tell = (context: SystemContext, token: Token, input: { paths?: string[] | undefined; path?: string[] | undefined }): Reply => {
+  const tell = (
+    context: SystemContext,
+    token: Token,
+    input: { paths?: string[] | undefined; path?: string[] | undefined },
+  ): Reply => {
     const wanted = input.paths ?? input.path ?? [];
     if (wanted.length === 0) throw new InvalidRequest('paths must be supplied');
     const acl = parts.policies.aclFor(context.session, token.policies);
@@ -53,7 +57,9 @@ export function capabilityPaths(parts: SystemParts): EnginePath[] {
       summary: 'Tells what the token of an accessor may do.',
       fields: { accessor: text({ description: 'The accessor.' }), paths, path },
       operations: {
-        write: { handler: (context, input) => tell(context, byAccessor(parts, context, input.accessor), input) },
+        write: {
+          handler: (context, input) => tell(context, byAccessor(parts, context, input.accessor), input),
+        },
       },
     }),
   ];

@@ -1,15 +1,27 @@
+import type { Session } from '../barrier/session.ts';
 import { InvalidRequest, NotFound } from '../base/errors.ts';
+import { LOG_LEVELS, type LogLevel } from '../base/logger.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { any, boolean, list, text } from '../engine/fields.ts';
 import { listReply } from '../engine/reply.ts';
 import { systemPath } from '../mounts/system-context.ts';
-import { LOG_LEVELS, type LogLevel } from '../base/logger.ts';
-import type { Session } from '../barrier/session.ts';
 import type { SystemParts } from './parts.ts';
 
 const SETTINGS = 'core/config/';
 /** Headers that the web interface and clients send; always allowed across origins. */
-const CORS_HEADERS = ['Content-Type', 'X-Requested-With', 'X-Vault-AWS-IAM-Server-ID', 'X-Vault-MFA', 'X-Vault-No-Request-Forwarding', 'X-Vault-Wrap-Format', 'X-Vault-Wrap-TTL', 'X-Vault-Policy-Override', 'Authorization', 'X-Vault-Token', 'X-Vault-Namespace'];
+const CORS_HEADERS = [
+  'Content-Type',
+  'X-Requested-With',
+  'X-Vault-AWS-IAM-Server-ID',
+  'X-Vault-MFA',
+  'X-Vault-No-Request-Forwarding',
+  'X-Vault-Wrap-Format',
+  'X-Vault-Wrap-TTL',
+  'X-Vault-Policy-Override',
+  'Authorization',
+  'X-Vault-Token',
+  'X-Vault-Namespace',
+];
 
 /** `sys/config/*` and `sys/loggers`. */
 export function configPaths(parts: SystemParts): EnginePath[] {
@@ -46,7 +58,11 @@ export function configPaths(parts: SystemParts): EnginePath[] {
 export function loadSettings(parts: Pick<SystemParts, 'server'>, session: Session): void {
   const view = session.view(SETTINGS);
   const cors = view.get<Partial<SystemParts['server']['cors']>>('cors');
-  Object.assign(parts.server.cors, { enabled: false, allowedOrigins: [], allowedHeaders: [...CORS_HEADERS], allowCredentials: false }, cors);
+  Object.assign(
+    parts.server.cors,
+    { enabled: false, allowedOrigins: [], allowedHeaders: [...CORS_HEADERS], allowCredentials: false },
+    cors,
+  );
   parts.server.uiHeaders.clear();
   for (const [header, values] of Object.entries(view.get<Record<string, string[]>>('ui-headers') ?? {})) {
     parts.server.uiHeaders.set(header, values);
@@ -69,7 +85,12 @@ function corsPaths({ server }: SystemParts): EnginePath[] {
         read: {
           handler: () => ({
             data: server.cors.enabled
-              ? { enabled: true, allowed_origins: server.cors.allowedOrigins, allowed_headers: server.cors.allowedHeaders, allow_credentials: server.cors.allowCredentials }
+              ? {
+                  enabled: true,
+                  allowed_origins: server.cors.allowedOrigins,
+                  allowed_headers: server.cors.allowedHeaders,
+                  allow_credentials: server.cors.allowCredentials,
+                }
               : { enabled: false },
             topLevel: 'also',
           }),
@@ -77,8 +98,12 @@ function corsPaths({ server }: SystemParts): EnginePath[] {
         write: {
           handler(context, input) {
             const origins = input.allowed_origins ?? [];
-            if (origins.length === 0) throw new InvalidRequest('at least one origin or the wildcard must be provided');
-            if (origins.includes('*') && origins.length > 1) throw new InvalidRequest('to allow all origins the \'*\' must be the only value for allowed_origins');
+            if (origins.length === 0)
+              throw new InvalidRequest('at least one origin or the wildcard must be provided');
+            if (origins.includes('*') && origins.length > 1)
+              throw new InvalidRequest(
+                "to allow all origins the '*' must be the only value for allowed_origins",
+              );
             Object.assign(server.cors, {
               enabled: input.enable ?? true,
               allowedOrigins: origins,
@@ -102,7 +127,8 @@ function corsPaths({ server }: SystemParts): EnginePath[] {
 }
 
 function uiHeaderPaths({ server }: SystemParts): EnginePath[] {
-  const store = (session: Session) => session.view(SETTINGS).put('ui-headers', Object.fromEntries(server.uiHeaders));
+  const store = (session: Session) =>
+    session.view(SETTINGS).put('ui-headers', Object.fromEntries(server.uiHeaders));
   const header = text({ description: 'The header.', required: true });
   return [
     systemPath({
@@ -116,7 +142,11 @@ function uiHeaderPaths({ server }: SystemParts): EnginePath[] {
       pattern: 'config/ui/headers/{header}',
       summary: 'A header that pages of the web interface are sent with.',
       sudo: true,
-      fields: { header, values: list({ description: 'Its values.' }), multivalue: boolean({ description: 'Shows all values.', default: false }) },
+      fields: {
+        header,
+        values: list({ description: 'Its values.' }),
+        multivalue: boolean({ description: 'Shows all values.', default: false }),
+      },
       operations: {
         read: {
           handler(_, input) {
@@ -131,7 +161,8 @@ function uiHeaderPaths({ server }: SystemParts): EnginePath[] {
             if (headerName.startsWith('x-vault-')) throw new InvalidRequest('X-Vault headers cannot be set');
             if (!/^[a-z0-9-]{1,100}$/.test(headerName)) throw new InvalidRequest('invalid header name');
             const values = input.values ?? [];
-            if (values.length === 0 || values.some((value) => /[\r\n\0]/.test(value))) throw new InvalidRequest('header values cannot be empty');
+            if (values.length === 0 || values.some((value) => /[\r\n\0]/.test(value)))
+              throw new InvalidRequest('header values cannot be empty');
             server.uiHeaders.set(headerName, values);
             store(context.session);
             return undefined;
@@ -153,12 +184,15 @@ function loggerPaths({ logLevels, server }: SystemParts): EnginePath[] {
   const level = any({ description: 'trace, debug, info, warn or error.' });
   const initial = String(server.sanitizedConfig.log_level ?? 'info');
   const parse = (value: unknown): LogLevel => {
-    const wanted = value === 'warning' ? 'warn' : value === 'err' ? 'error' : value === 'notice' ? 'info' : value;
+    const wanted =
+      value === 'warning' ? 'warn' : value === 'err' ? 'error' : value === 'notice' ? 'info' : value;
     const known = LOG_LEVELS.find((each) => each === wanted);
-    if (!known) throw new InvalidRequest(`invalid level provided: ${typeof value === 'string' ? value : 'not text'}`);
+    if (!known)
+      throw new InvalidRequest(`invalid level provided: ${typeof value === 'string' ? value : 'not text'}`);
     return known;
   };
-  const shown = (names: readonly string[]) => Object.fromEntries(names.map((each) => [each || 'core', logLevels.level(each)]));
+  const shown = (names: readonly string[]) =>
+    Object.fromEntries(names.map((each) => [each || 'core', logLevels.level(each)]));
   return [
     systemPath({
       pattern: 'loggers',
@@ -189,13 +223,15 @@ function loggerPaths({ logLevels, server }: SystemParts): EnginePath[] {
       operations: {
         read: {
           handler(_, input) {
-            if (!logLevels.names().includes(input.name)) throw new InvalidRequest(`logger ${JSON.stringify(input.name)} not found`);
+            if (!logLevels.names().includes(input.name))
+              throw new InvalidRequest(`logger ${JSON.stringify(input.name)} not found`);
             return { data: shown([input.name]) };
           },
         },
         write: {
           handler(_, input) {
-            if (!logLevels.names().includes(input.name)) throw new InvalidRequest(`logger ${JSON.stringify(input.name)} not found`);
+            if (!logLevels.names().includes(input.name))
+              throw new InvalidRequest(`logger ${JSON.stringify(input.name)} not found`);
             logLevels.set(input.name, parse(input.level));
             return undefined;
           },

@@ -8,6 +8,7 @@ import { auditPaths } from './audit.ts';
 import { capabilityPaths } from './capabilities.ts';
 import { configPaths } from './config.ts';
 import { explainPaths } from './explain.ts';
+import { inspectPaths } from './inspect.ts';
 import { internalPaths } from './internal.ts';
 import { leasePaths } from './leases.ts';
 import { metricsPath } from './metrics.ts';
@@ -17,10 +18,13 @@ import type { SystemParts } from './parts.ts';
 import { passwordPolicyPaths } from './password-policies.ts';
 import { pluginPaths } from './plugins.ts';
 import { policyPaths } from './policies.ts';
+import { rawPaths } from './raw.ts';
 import { remountPaths } from './remount.ts';
+import { rotationPaths } from './rotation.ts';
 import { serverPaths } from './server.ts';
 import { statusPaths } from './status.ts';
 import { toolPaths } from './tools.ts';
+import { versionHistoryPath } from './version-history.ts';
 import { wrappingPaths } from './wrapping.ts';
 
 export function systemEngine(parts: SystemParts, passwordPolicies: PasswordPolicies): EngineType {
@@ -33,7 +37,11 @@ export function systemEngine(parts: SystemParts, passwordPolicies: PasswordPolic
     open: () => ({
       paths: [
         // Answered before the pipeline's steps; here for help and the OpenAPI document.
-        ...statusPaths({ ...parts, apiAddress: parts.server.apiAddress, clusterAddress: parts.server.clusterAddress }),
+        ...statusPaths({
+          ...parts,
+          apiAddress: parts.server.apiAddress,
+          clusterAddress: parts.server.clusterAddress,
+        }),
         ...mountPaths(parts, 'secret'),
         ...mountPaths(parts, 'auth'),
         ...policyPaths(parts),
@@ -46,6 +54,10 @@ export function systemEngine(parts: SystemParts, passwordPolicies: PasswordPolic
         ...toolPaths(parts),
         ...configPaths(parts),
         ...serverPaths(parts),
+        ...rotationPaths(parts),
+        ...rawPaths(parts),
+        ...inspectPaths(parts),
+        versionHistoryPath(),
         ...remountPaths(parts),
         ...pluginPaths(parts),
         ...internalPaths(parts),

@@ -13,11 +13,20 @@ const OPERATIONS: readonly Operation[] = ['create', 'read', 'update', 'patch', '
 
 const fields = {
   path: text({ description: 'The request path, without v1/.', required: true }),
-  operation: text({ description: 'create, read, update, patch, delete, list or scan.', default: 'read', choices: [...OPERATIONS] }),
+  operation: text({
+    description: 'create, read, update, patch, delete, list or scan.',
+    default: 'read',
+    choices: [...OPERATIONS],
+  }),
   data: map({ description: 'The request’s parameters, where rules look at them.' }),
   wrap_ttl: duration({ description: 'For how long its reply is to be wrapped.', default: 0 }),
 };
-type Asked = { path: string; operation: string; data?: Record<string, unknown> | undefined; wrap_ttl: number };
+type Asked = {
+  path: string;
+  operation: string;
+  data?: Record<string, unknown> | undefined;
+  wrap_ttl: number;
+};
 
 /**
  * Why a request would be allowed or refused: "permission denied" is all that a refused request is told. Anybody may ask
@@ -48,7 +57,9 @@ export function explainPaths(parts: SystemParts): EnginePath[] {
                 ? parts.tokens.find(context.session, input.token)
                 : context.token;
             if (token?.key !== context.token?.key && !context.hasSudo()) {
-              throw new PermissionDenied('permission denied: asking about another token needs sudo on this path');
+              throw new PermissionDenied(
+                'permission denied: asking about another token needs sudo on this path',
+              );
             }
             return tell(parts, context, token, input);
           },
@@ -85,7 +96,13 @@ function tell(parts: SystemParts, context: SystemContext, token: Token | undefin
       capabilities: rule?.capabilities ?? (explanation.policies.includes('root') ? ['root'] : []),
       deciding_rule: rule ? { policy: source?.policy, line: source?.line, ...rule } : null,
       nearest_miss: miss
-        ? { policy: miss.rule.sources[0]?.policy, line: miss.rule.sources[0]?.line, path: miss.rule.path, kind: miss.kind, reason: miss.hint }
+        ? {
+            policy: miss.rule.sources[0]?.policy,
+            line: miss.rule.sources[0]?.line,
+            path: miss.rule.path,
+            kind: miss.kind,
+            reason: miss.hint,
+          }
         : null,
       near_misses: nearMisses,
     },

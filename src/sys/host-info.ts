@@ -21,9 +21,29 @@ export function hostFacts(nowMs: number): UnknownRecord {
       kernelArch: arch(),
     },
     cpu: cpus().map(({ model, speed }, index) => ({ cpu: index, modelName: model, mhz: speed })),
-    cpu_times: cpus().map(({ times }, index) => ({ cpu: `cpu${index}`, user: times.user / 1000, system: times.sys / 1000, idle: times.idle / 1000, nice: times.nice / 1000, irq: times.irq / 1000 })),
-    memory: { total, available, used: total - available, usedPercent: ((total - available) / total) * 100, free: available },
-    disk: [{ path: '.', total: disk.blocks * disk.bsize, free: disk.bavail * disk.bsize, used: (disk.blocks - disk.bfree) * disk.bsize }],
+    cpu_times: cpus().map(({ times }, index) => ({
+      cpu: `cpu${index}`,
+      user: times.user / 1000,
+      system: times.sys / 1000,
+      idle: times.idle / 1000,
+      nice: times.nice / 1000,
+      irq: times.irq / 1000,
+    })),
+    memory: {
+      total,
+      available,
+      used: total - available,
+      usedPercent: ((total - available) / total) * 100,
+      free: available,
+    },
+    disk: [
+      {
+        path: '.',
+        total: disk.blocks * disk.bsize,
+        free: disk.bavail * disk.bsize,
+        used: (disk.blocks - disk.bfree) * disk.bsize,
+      },
+    ],
     load: { load1, load5, load15 },
   };
 }

@@ -25,7 +25,8 @@ function uiPaths(parts: SystemParts): EnginePath[] {
   return [
     systemPath({
       pattern: 'internal/ui/mounts',
-      summary: 'Lists the mounts that the caller can see; without a token those tuned to be shown to anybody.',
+      summary:
+        'Lists the mounts that the caller can see; without a token those tuned to be shown to anybody.',
       public: true,
       fields: {},
       operations: {
@@ -34,7 +35,10 @@ function uiPaths(parts: SystemParts): EnginePath[] {
             const acl = aclOf(context);
             const shown = (kind: 'secret' | 'auth') =>
               Object.fromEntries(
-                parts.mounts.list(kind).filter((mount) => visible(mount, acl)).map((mount) => [mount.entry.path, acl ? shownMount(mount) : briefMount(mount)]),
+                parts.mounts
+                  .list(kind)
+                  .filter((mount) => visible(mount, acl))
+                  .map((mount) => [mount.entry.path, acl ? shownMount(mount) : briefMount(mount)]),
               );
             return { data: { secret: shown('secret'), auth: shown('auth') } };
           },
@@ -52,7 +56,10 @@ function uiPaths(parts: SystemParts): EnginePath[] {
             const acl = aclOf(context);
             const match = parts.mounts.match(input.path);
             // The same words whether there is a mount or not.
-            if (!match || !acl || !visible(match.mount, acl)) throw new PermissionDenied(`preflight capability check returned 403, please ensure client's policies grant access to path ${JSON.stringify(input.path.endsWith('/') ? input.path : `${input.path}/`)}`);
+            if (!match || !acl || !visible(match.mount, acl))
+              throw new PermissionDenied(
+                `preflight capability check returned 403, please ensure client's policies grant access to path ${JSON.stringify(input.path.endsWith('/') ? input.path : `${input.path}/`)}`,
+              );
             return { data: { ...shownMount(match.mount), path: match.mount.info.path } };
           },
         },
@@ -66,7 +73,9 @@ function uiPaths(parts: SystemParts): EnginePath[] {
         read: {
           handler(context) {
             if (!context.token) throw new PermissionDenied();
-            return { data: { ...resultantAcl(parts.policies.aclFor(context.session, context.token.policies)) } };
+            return {
+              data: { ...resultantAcl(parts.policies.aclFor(context.session, context.token.policies)) },
+            };
           },
         },
       },
@@ -89,7 +98,11 @@ function uiPaths(parts: SystemParts): EnginePath[] {
 }
 
 function briefMount({ entry }: OpenMount): UnknownRecord {
-  return { type: entry.type, description: entry.description, options: Object.keys(entry.options).length > 0 ? entry.options : null };
+  return {
+    type: entry.type,
+    description: entry.description,
+    options: Object.keys(entry.options).length > 0 ? entry.options : null,
+  };
 }
 
 function counterPaths(parts: SystemParts): EnginePath[] {
@@ -130,4 +143,3 @@ function openApiPath(parts: SystemParts): EnginePath {
     operations: { read: { handler }, write: { handler } },
   });
 }
-

@@ -15,7 +15,10 @@ import { renewParts } from './token/renew.ts';
 const leaseId = text({ description: 'The lease.' });
 const urlLeaseId = restOfPath('The lease, in the path.');
 const prefix = restOfPath('Leases whose id starts so.');
-const increment = duration({ description: 'How long it shall live from now; 0 takes what it was issued with.', default: 0 });
+const increment = duration({
+  description: 'How long it shall live from now; 0 takes what it was issued with.',
+  default: 0,
+});
 const sync = boolean({ description: 'Answer only when it is revoked outside as well.', default: false });
 
 /** `sys/leases/*`, and the older forms `sys/renew`, `sys/revoke`, `sys/revoke-prefix`, `sys/revoke-force`. */
@@ -42,7 +45,8 @@ export function leasePaths(parts: SystemParts): EnginePath[] {
       fields: { prefix, ...pageFields },
       operations: {
         list: {
-          handler: (context, input) => listReply(listLeases(context.session, folder(input.prefix), pageOf(input))),
+          handler: (context, input) =>
+            listReply(listLeases(context.session, folder(input.prefix), pageOf(input))),
         },
         write: { handler: (context, input) => lookup(context, input.prefix) },
       },
@@ -59,7 +63,12 @@ export function leasePaths(parts: SystemParts): EnginePath[] {
         write: {
           handler() {
             leases.tidy();
-            return { status: 202, warnings: ['Tidy operation successfully started. Any information from the operation will be printed to the server log.'] };
+            return {
+              status: 202,
+              warnings: [
+                'Tidy operation successfully started. Any information from the operation will be printed to the server log.',
+              ],
+            };
           },
         },
       },
@@ -76,14 +85,20 @@ function renewPaths(parts: SystemParts): EnginePath[] {
       operations: {
         write: {
           outside: true,
-          handler: (context, input) => renew(parts, context, input.lease_id || input.url_lease_id, input.increment),
+          handler: (context, input) =>
+            renew(parts, context, input.lease_id || input.url_lease_id, input.increment),
         },
       },
     });
   return ['leases/renew', 'leases/renew/{url_lease_id...}', 'renew', 'renew/{url_lease_id...}'].map(renewal);
 }
 
-async function renew(parts: SystemParts, context: SystemContext, id: string, seconds: number): Promise<Reply> {
+async function renew(
+  parts: SystemParts,
+  context: SystemContext,
+  id: string,
+  seconds: number,
+): Promise<Reply> {
   if (!id) throw new InvalidRequest('lease_id must be specified');
   const lease = parts.leases.find(context.session, id);
   if (!lease) throw new InvalidRequest('lease not found');
@@ -118,7 +133,9 @@ function revokePaths(parts: SystemParts): EnginePath[] {
   const many = (pattern: string, force: boolean) =>
     systemPath({
       pattern,
-      summary: force ? 'Forgets all leases of a prefix, even where revoking fails.' : 'Revokes all leases of a prefix.',
+      summary: force
+        ? 'Forgets all leases of a prefix, even where revoking fails.'
+        : 'Revokes all leases of a prefix.',
       sudo: true,
       fields: { prefix, sync: boolean({ description: sync.description, default: true }) },
       operations: {
@@ -134,7 +151,9 @@ function revokePaths(parts: SystemParts): EnginePath[] {
     });
   return [
     ...['leases/revoke', 'leases/revoke/{url_lease_id...}', 'revoke', 'revoke/{url_lease_id...}'].map(one),
-    ...['leases/revoke-prefix/{prefix...}', 'revoke-prefix/{prefix...}'].map((pattern) => many(pattern, false)),
+    ...['leases/revoke-prefix/{prefix...}', 'revoke-prefix/{prefix...}'].map((pattern) =>
+      many(pattern, false),
+    ),
     ...['leases/revoke-force/{prefix...}', 'revoke-force/{prefix...}'].map((pattern) => many(pattern, true)),
   ];
 }
@@ -145,7 +164,8 @@ function countPaths(parts: SystemParts): EnginePath[] {
     include_child_namespaces: boolean({ description: 'Counts those of child namespaces too.' }),
   };
   const filter = (type: string | undefined) => {
-    if (type !== undefined && type !== '' && type !== 'irrevocable') throw new InvalidRequest('unknown lease type');
+    if (type !== undefined && type !== '' && type !== 'irrevocable')
+      throw new InvalidRequest('unknown lease type');
     return type === 'irrevocable' ? isIrrevocable : () => true;
   };
   return [
@@ -158,7 +178,10 @@ function countPaths(parts: SystemParts): EnginePath[] {
           outside: true,
           async handler(_, input) {
             const byMount = await parts.leases.count('', filter(input.type));
-            const counts = [...byMount].map(([uuid, count]) => [parts.mounts.byUuid(uuid)?.info.path ?? uuid, count]);
+            const counts = [...byMount].map(([uuid, count]) => [
+              parts.mounts.byUuid(uuid)?.info.path ?? uuid,
+              count,
+            ]);
             const total = [...byMount.values()].reduce((sum, count) => sum + count, 0);
             return { data: { lease_count: total, counts: Object.fromEntries(counts) } };
           },
@@ -173,12 +196,18 @@ function countPaths(parts: SystemParts): EnginePath[] {
       operations: {
         read: {
           handler(context, input) {
-            if (input.type !== 'irrevocable') throw new InvalidRequest('only irrevocable leases can be listed: set type=irrevocable');
+            if (input.type !== 'irrevocable')
+              throw new InvalidRequest('only irrevocable leases can be listed: set type=irrevocable');
             const limit = input.limit === 'none' ? Number.POSITIVE_INFINITY : Number(input.limit);
             const leases: unknown[] = [];
             for (const id of leaseIds(context.session, '')) {
               const lease = getLease(context.session, id);
-              if (lease && isIrrevocable(lease) && leases.push({ lease_id: id, error: lease.lastError ?? '' }) >= limit) break;
+              if (
+                lease &&
+                isIrrevocable(lease) &&
+                leases.push({ lease_id: id, error: lease.lastError ?? '' }) >= limit
+              )
+                break;
             }
             return { data: { lease_count: leases.length, counts: {}, leases } };
           },

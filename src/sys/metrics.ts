@@ -1,4 +1,4 @@
-import { rfc3339, type Clock } from '../base/clock.ts';
+import { type Clock, rfc3339 } from '../base/clock.ts';
 import { PermissionDenied } from '../base/errors.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { text } from '../engine/fields.ts';
@@ -17,8 +17,14 @@ export function metricsPath({ metrics, clock }: { metrics: Metrics; clock: Clock
       read: {
         handler(context, input) {
           if (!context.token && !context.unauthenticatedMetrics) throw new PermissionDenied();
-          if (input.format === 'prometheus') return { raw: { contentType: PROMETHEUS, body: metrics.prometheus() } };
-          return { raw: { contentType: 'application/json', body: JSON.stringify(metrics.json(rfc3339(clock.now()))) } };
+          if (input.format === 'prometheus')
+            return { raw: { contentType: PROMETHEUS, body: metrics.prometheus() } };
+          return {
+            raw: {
+              contentType: 'application/json',
+              body: JSON.stringify(metrics.json(rfc3339(clock.now()))),
+            },
+          };
         },
       },
     },

@@ -21,15 +21,25 @@ export function monitorPath({ server }: SystemParts): EnginePath {
     operations: {
       read: {
         handler(context, input) {
-          if (!LOG_LEVELS.some((level) => level === input.log_level)) throw new InvalidRequest('unknown log level');
-          return { stream: { contentType: 'text/plain; charset=utf-8', body: logLines(server, input.log_level, context.signal) } };
+          if (!LOG_LEVELS.some((level) => level === input.log_level))
+            throw new InvalidRequest('unknown log level');
+          return {
+            stream: {
+              contentType: 'text/plain; charset=utf-8',
+              body: logLines(server, input.log_level, context.signal),
+            },
+          };
         },
       },
     },
   });
 }
 
-async function* logLines(server: SystemParts['server'], level: string, signal: AbortSignal): AsyncIterable<string> {
+async function* logLines(
+  server: SystemParts['server'],
+  level: string,
+  signal: AbortSignal,
+): AsyncIterable<string> {
   const lines: string[] = [];
   let wake = () => {};
   const stop = server.monitorLog(level, (line) => {

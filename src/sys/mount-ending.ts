@@ -6,7 +6,10 @@ import { dataPrefix, type Mounts } from '../mounts/mounts.ts';
 const SLICE = 500;
 
 /** Clears a disabled mount's data in slices, then its record; taken up again at start when a crash came between. */
-export async function endMount(parts: { openSession(): Session; mounts: Mounts }, entry: MountEntry): Promise<void> {
+export async function endMount(
+  parts: { openSession(): Session; mounts: Mounts },
+  entry: MountEntry,
+): Promise<void> {
   for (;;) {
     const session = parts.openSession();
     const data = session.view(dataPrefix(entry));

@@ -29,7 +29,9 @@ export function mountPaths(parts: SystemParts, kind: Kind): EnginePath[] {
       operations: {
         read: {
           handler: () => ({
-            data: Object.fromEntries(parts.mounts.list(kind).map((mount) => [mount.entry.path, shownMount(mount)])),
+            data: Object.fromEntries(
+              parts.mounts.list(kind).map((mount) => [mount.entry.path, shownMount(mount)]),
+            ),
             topLevel: 'also',
           }),
         },
@@ -61,7 +63,8 @@ export function mountPaths(parts: SystemParts, kind: Kind): EnginePath[] {
             const config = input.config ?? {};
             const type = input.type === 'plugin' ? input.plugin_name : (input.type ?? input.plugin_name);
             if (!type) throw new InvalidRequest('backend type must be specified as a string');
-            if (input.plugin_version) throw new InvalidRequest('plugin_version cannot be set: the types are built in');
+            if (input.plugin_version)
+              throw new InvalidRequest('plugin_version cannot be set: the types are built in');
             parts.mounts.enable(context.session, {
               path: input.path,
               class: kind,
@@ -89,18 +92,31 @@ const tuneFields = {
   max_lease_ttl: duration({ description: 'Longest lease time; 0 takes the server’s.' }),
   audit_non_hmac_request_keys: list({ description: 'Request fields that the audit log shows in clear.' }),
   audit_non_hmac_response_keys: list({ description: 'Reply fields that the audit log shows in clear.' }),
-  listing_visibility: text({ description: 'Whether sys/internal/ui/mounts shows it without a token.', choices: ['', 'hidden', 'unauth'] }),
+  listing_visibility: text({
+    description: 'Whether sys/internal/ui/mounts shows it without a token.',
+    choices: ['', 'hidden', 'unauth'],
+  }),
   passthrough_request_headers: list({ description: 'Request headers that the type gets to see.' }),
   allowed_response_headers: list({ description: 'Reply headers that the type may set.' }),
-  token_type: text({ description: 'Type of tokens that the auth method’s roles make by default.', choices: ['default-service', 'default-batch', 'service', 'batch', 'default'] }),
+  token_type: text({
+    description: 'Type of tokens that the auth method’s roles make by default.',
+    choices: ['default-service', 'default-batch', 'service', 'batch', 'default'],
+  }),
   options: pairs({ description: 'Options of the type.' }),
-  user_lockout_config: map({ description: 'lockout_threshold, lockout_duration, lockout_counter_reset, lockout_disable.' }),
+  user_lockout_config: map({
+    description: 'lockout_threshold, lockout_duration, lockout_counter_reset, lockout_disable.',
+  }),
   plugin_version: text({ description: 'Must be empty: the types are built in.' }),
   force_no_cache: boolean({ description: 'Kept for compatibility.' }),
   identity_token_key: any({ description: 'Kept for compatibility.' }),
 };
 
-function tunePath(parts: SystemParts, root: string, what: string, find: (path: string) => OpenMount): EnginePath {
+function tunePath(
+  parts: SystemParts,
+  root: string,
+  what: string,
+  find: (path: string) => OpenMount,
+): EnginePath {
   return systemPath({
     pattern: `${root}/{path+}/tune`,
     summary: `Shows or changes the settings of a ${what}.`,
@@ -111,7 +127,8 @@ function tunePath(parts: SystemParts, root: string, what: string, find: (path: s
       write: {
         handler(context, input) {
           const mount = find(input.path ?? '');
-          if (input.plugin_version) throw new InvalidRequest('plugin_version cannot be set: the types are built in');
+          if (input.plugin_version)
+            throw new InvalidRequest('plugin_version cannot be set: the types are built in');
           const config = { ...mount.entry.config, ...parseConfig(context.request.data) };
           parts.mounts.tune(context.session, mount, {
             config,
@@ -157,12 +174,20 @@ function parseConfig(data: UnknownRecord): Partial<MountConfig> {
     const value = data[name];
     if (value !== undefined && value !== null) config[name] = ttl(name, value);
   }
-  for (const name of ['audit_non_hmac_request_keys', 'audit_non_hmac_response_keys', 'passthrough_request_headers', 'allowed_response_headers'] as const) {
+  for (const name of [
+    'audit_non_hmac_request_keys',
+    'audit_non_hmac_response_keys',
+    'passthrough_request_headers',
+    'allowed_response_headers',
+  ] as const) {
     if (data[name] !== undefined) config[name] = tuneFields[name].parse(data[name]) as string[];
   }
-  if (data.listing_visibility !== undefined) config.listing_visibility = tuneFields.listing_visibility.parse(data.listing_visibility) as 'hidden';
-  if (data.force_no_cache !== undefined) config.force_no_cache = tuneFields.force_no_cache.parse(data.force_no_cache) as boolean;
-  if (typeof data.token_type === 'string' && data.token_type !== 'default') config.token_type = tuneFields.token_type.parse(data.token_type) as 'batch';
+  if (data.listing_visibility !== undefined)
+    config.listing_visibility = tuneFields.listing_visibility.parse(data.listing_visibility) as 'hidden';
+  if (data.force_no_cache !== undefined)
+    config.force_no_cache = tuneFields.force_no_cache.parse(data.force_no_cache) as boolean;
+  if (typeof data.token_type === 'string' && data.token_type !== 'default')
+    config.token_type = tuneFields.token_type.parse(data.token_type) as 'batch';
   if (isRecord(data.user_lockout_config)) config.user_lockout_config = parseLockout(data.user_lockout_config);
   return config;
 }
@@ -182,12 +207,16 @@ function parseLockout(data: UnknownRecord): UserLockout {
     ...(data.lockout_threshold === undefined ? {} : { lockout_threshold: Number(data.lockout_threshold) }),
     ...seconds('lockout_duration'),
     ...seconds('lockout_counter_reset'),
-    ...(data.lockout_disable === undefined ? {} : { lockout_disable: data.lockout_disable === true || data.lockout_disable === 'true' }),
+    ...(data.lockout_disable === undefined
+      ? {}
+      : { lockout_disable: data.lockout_disable === true || data.lockout_disable === 'true' }),
   };
 }
 
 function optionsOf(value: unknown): Record<string, string> {
-  return isRecord(value) ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, String(item)])) : {};
+  return isRecord(value)
+    ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, String(item)]))
+    : {};
 }
 
 /** As `sys/mounts` shows one. */
@@ -195,7 +224,10 @@ export function shownMount({ entry }: OpenMount): UnknownRecord {
   const { config } = entry;
   return {
     accessor: entry.accessor,
-    config: { ...shownConfig(config), ...(entry.class === 'auth' ? { token_type: config.token_type ?? 'default-service' } : {}) },
+    config: {
+      ...shownConfig(config),
+      ...(entry.class === 'auth' ? { token_type: config.token_type ?? 'default-service' } : {}),
+    },
     deprecation_status: 'supported',
     description: entry.description,
     external_entropy_access: entry.externalEntropyAccess,

@@ -1,4 +1,5 @@
 import type { Audit } from '../audit/broker.ts';
+import type { KeyRotation } from '../barrier/rotation.ts';
 import type { Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger, LogLevels } from '../base/logger.ts';
@@ -31,14 +32,13 @@ export interface SystemParts {
   readonly logLevels: LogLevels;
   readonly server: ServerFacts;
   readonly keys: BarrierKeys;
+  readonly rotation: KeyRotation;
   openSession(): Session;
 }
 
 /** The barrier, as far as operators look after it. */
 export interface BarrierKeys {
   status(): { readonly term: number; readonly installTimeMs: number; readonly encryptions: number };
-  /** Resolves when the new key is durable. */
-  rotate(): Promise<void>;
   quarantined(): readonly { readonly key: string; readonly atMs: number }[];
 }
 
@@ -55,7 +55,7 @@ export interface ServerFacts {
   readonly introspectionEndpoint: boolean;
   readonly rawStorageEndpoint: boolean;
   /** `sys/in-flight-req`, by request id. */
-  readonly inFlight: ReadonlyMap<string, unknown>;
+  inFlight(): Readonly<Record<string, unknown>>;
   /** Reads configuration, certificates and log files again; by subsystem or all. Throws `InvalidRequest` for an unknown one. */
   reload(subsystem: string): Promise<void>;
   /** Live CORS and header settings; http/ reads them on every request. */

@@ -20,7 +20,10 @@ export function passwordPolicyPaths(policies: PasswordPolicies): EnginePath[] {
     systemPath({
       pattern: 'policies/password/{name}',
       summary: 'A password policy: length and characters of generated passwords.',
-      fields: { name: policyName, policy: text({ description: 'Its rules, HCL or JSON, plain or in base64.' }) },
+      fields: {
+        name: policyName,
+        policy: text({ description: 'Its rules, HCL or JSON, plain or in base64.' }),
+      },
       operations: {
         read: {
           handler(context, input) {

@@ -9,7 +9,11 @@ export function pluginPaths({ mounts }: SystemParts): EnginePath[] {
   const names = (type: string): string[] => {
     const kind = KINDS.get(type);
     if (!kind) throw new InvalidRequest(`${JSON.stringify(type)} is not a plugin type`);
-    return mounts.types(kind).filter((each) => !each.host).flatMap(named).sort();
+    return mounts
+      .types(kind)
+      .filter((each) => !each.host)
+      .flatMap(named)
+      .sort();
   };
   const type = text({ description: 'auth or secret.', required: true });
   return [
@@ -21,9 +25,22 @@ export function pluginPaths({ mounts }: SystemParts): EnginePath[] {
         read: {
           handler() {
             const detailed = ['auth', 'secret'].flatMap((kind) =>
-              names(kind).map((name) => ({ builtin: true, deprecation_status: 'supported', name, type: kind, version: '' })),
+              names(kind).map((name) => ({
+                builtin: true,
+                deprecation_status: 'supported',
+                name,
+                type: kind,
+                version: '',
+              })),
             );
-            return { data: { auth: names('auth'), database: ['postgresql-database-plugin'], secret: names('secret'), detailed } };
+            return {
+              data: {
+                auth: names('auth'),
+                database: ['postgresql-database-plugin'],
+                secret: names('secret'),
+                detailed,
+              },
+            };
           },
         },
       },
@@ -42,7 +59,17 @@ export function pluginPaths({ mounts }: SystemParts): EnginePath[] {
         read: {
           handler(_, input) {
             if (!names(input.type).includes(input.name)) throw new NotFound();
-            return { data: { args: null, builtin: true, command: '', deprecation_status: 'supported', name: input.name, sha256: '', version: '' } };
+            return {
+              data: {
+                args: null,
+                builtin: true,
+                command: '',
+                deprecation_status: 'supported',
+                name: input.name,
+                sha256: '',
+                version: '',
+              },
+            };
           },
         },
       },

@@ -34,7 +34,9 @@ function aclPaths(parts: SystemParts): EnginePath[] {
       pattern: 'policies/acl',
       summary: 'Lists the policies.',
       fields: pageFields,
-      operations: { list: { handler: (context, input) => listReply(policies.list(context.session, '', pageSet(input))) } },
+      operations: {
+        list: { handler: (context, input) => listReply(policies.list(context.session, '', pageSet(input))) },
+      },
     }),
     systemPath({
       pattern: 'policies/acl/{name...}',
@@ -56,7 +58,10 @@ function aclPaths(parts: SystemParts): EnginePath[] {
           },
         },
         delete: { handler: (context, input) => remove(parts, context, input.name) },
-        list: { handler: (context, input) => listReply(policies.list(context.session, folder(input.name), pageSet(input))) },
+        list: {
+          handler: (context, input) =>
+            listReply(policies.list(context.session, folder(input.name), pageSet(input))),
+        },
       },
     }),
   ];
@@ -100,7 +105,10 @@ function detailedPaths({ policies }: SystemParts): EnginePath[] {
 
 function legacyPaths(parts: SystemParts): EnginePath[] {
   const { policies } = parts;
-  const names = (context: SystemContext, input: { after?: string | undefined; limit?: number | undefined }): Reply => {
+  const names = (
+    context: SystemContext,
+    input: { after?: string | undefined; limit?: number | undefined },
+  ): Reply => {
     const all = policies.list(context.session, '', pageSet(input));
     return { data: { keys: all, policies: all }, topLevel: 'also' };
   };
@@ -155,8 +163,17 @@ function given(input: WriteInput): Partial<PolicyWrite> {
   };
 }
 
-function write(parts: SystemParts, context: SystemContext, policyName: string, input: WriteInput): Reply | undefined {
-  const policy = parts.policies.put(context.session, { ...given(input), name: policyName, text: input.policy ?? input.rules ?? '' });
+function write(
+  parts: SystemParts,
+  context: SystemContext,
+  policyName: string,
+  input: WriteInput,
+): Reply | undefined {
+  const policy = parts.policies.put(context.session, {
+    ...given(input),
+    name: policyName,
+    text: input.policy ?? input.rules ?? '',
+  });
   return warned(parts, policy);
 }
 
@@ -179,7 +196,12 @@ function remove(parts: SystemParts, context: SystemContext, policyName: string):
 type Shown = { version: number; modifiedAtMs: number; casRequired: boolean; expiresAtMs?: number };
 
 function detail(policy: Shown) {
-  return { version: policy.version, modified: rfc3339(policy.modifiedAtMs), cas_required: policy.casRequired, ...expiry(policy) };
+  return {
+    version: policy.version,
+    modified: rfc3339(policy.modifiedAtMs),
+    cas_required: policy.casRequired,
+    ...expiry(policy),
+  };
 }
 function expiry(policy: { expiresAtMs?: number }) {
   return policy.expiresAtMs === undefined ? {} : { expiration: rfc3339(policy.expiresAtMs) };
@@ -188,7 +210,10 @@ function expiry(policy: { expiresAtMs?: number }) {
 function folder(prefix: string): string {
   return prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
 }
-function pageSet(input: { after?: string | undefined; limit?: number | undefined }): { after?: string; limit?: number } {
+function pageSet(input: { after?: string | undefined; limit?: number | undefined }): {
+  after?: string;
+  limit?: number;
+} {
   const { after, limit } = pageOf({ after: input.after, limit: input.limit });
   return { ...(after === undefined ? {} : { after }), ...(limit === undefined ? {} : { limit }) };
 }

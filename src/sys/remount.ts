@@ -21,7 +21,10 @@ export function remountPaths(parts: SystemParts): EnginePath[] {
       pattern: 'remount',
       summary: 'Moves a mount to another path.',
       sudo: true,
-      fields: { from: text({ description: 'Where it is.' }), to: text({ description: 'Where it shall be.' }) },
+      fields: {
+        from: text({ description: 'Where it is.' }),
+        to: text({ description: 'Where it shall be.' }),
+      },
       operations: {
         write: {
           outside: true,
@@ -30,8 +33,10 @@ export function remountPaths(parts: SystemParts): EnginePath[] {
             const to = normal(input.to);
             const mount = parts.mounts.get(from);
             if (!mount) throw new InvalidRequest(`no matching mount at ${JSON.stringify(from)}`);
-            if (mount.host || mount.entry.type === 'cubbyhole') throw new InvalidRequest(`cannot remount ${JSON.stringify(from)}`);
-            if (from.startsWith('auth/') !== to.startsWith('auth/')) throw new InvalidRequest('cannot move between secrets engines and auth methods');
+            if (mount.host || mount.entry.type === 'cubbyhole')
+              throw new InvalidRequest(`cannot remount ${JSON.stringify(from)}`);
+            if (from.startsWith('auth/') !== to.startsWith('auth/'))
+              throw new InvalidRequest('cannot move between secrets engines and auth methods');
             const id = parts.random.uuid();
             const migration: Migration = { source: from, target: to, status: 'in-progress' };
             migrations.set(id, migration);
@@ -52,7 +57,12 @@ export function remountPaths(parts: SystemParts): EnginePath[] {
             const migration = migrations.get(input.migration_id);
             if (!migration) throw new InvalidRequest('migration status not found');
             const { source, target, status } = migration;
-            return { data: { migration_id: input.migration_id, migration_info: { source_mount: source, target_mount: target, status } } };
+            return {
+              data: {
+                migration_id: input.migration_id,
+                migration_info: { source_mount: source, target_mount: target, status },
+              },
+            };
           },
         },
       },
@@ -60,7 +70,13 @@ export function remountPaths(parts: SystemParts): EnginePath[] {
   ];
 }
 
-async function move(parts: SystemParts, context: SystemContext, mount: OpenMount, to: string, migration: Migration): Promise<void> {
+async function move(
+  parts: SystemParts,
+  context: SystemContext,
+  mount: OpenMount,
+  to: string,
+  migration: Migration,
+): Promise<void> {
   try {
     await parts.leases.revokePrefix(context.session, mount.info.path, { force: false, wait: true });
     parts.mounts.move(context.session, mount, to.replace(/^auth\//, ''));

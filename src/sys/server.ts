@@ -7,9 +7,9 @@ import { systemPath } from '../mounts/system-context.ts';
 import { hostFacts } from './host-info.ts';
 import type { SystemParts } from './parts.ts';
 
-/** The server itself: sealing, keys, versions, what goes on in it. */
+/** The server itself: sealing, the machine, what goes on in it. */
 export function serverPaths(parts: SystemParts): EnginePath[] {
-  return [...sealPaths(parts), ...keyPaths(parts), ...factPaths(parts), ...lockedUserPaths(parts)];
+  return [...sealPaths(parts), ...factPaths(parts), ...lockedUserPaths(parts)];
 }
 
 function sealPaths({ lifecycle, log }: SystemParts): EnginePath[] {
@@ -42,38 +42,6 @@ function sealPaths({ lifecycle, log }: SystemParts): EnginePath[] {
   ];
 }
 
-function keyPaths({ keys }: SystemParts): EnginePath[] {
-  const status = () => {
-    const { term, installTimeMs, encryptions } = keys.status();
-    return { data: { term, install_time: rfc3339(installTimeMs), encryptions }, topLevel: 'also' as const };
-  };
-  const rotate = {
-    summary: 'Makes a new key that encrypts from now on; older records stay readable.',
-    sudo: true,
-    fields: {},
-    operations: {
-      write: {
-        outside: true,
-        async handler() {
-          await keys.rotate();
-          return undefined;
-        },
-      },
-    },
-  };
-  return [
-    systemPath({
-      pattern: 'key-status',
-      summary: 'Shows the key that encrypts the store now.',
-      sudo: true,
-      fields: {},
-      operations: { read: { handler: status } },
-    }),
-    systemPath({ pattern: 'rotate', ...rotate }),
-    systemPath({ pattern: 'rotate/keyring', ...rotate }),
-  ];
-}
-
 function factPaths(parts: SystemParts): EnginePath[] {
   const { server, clock } = parts;
   return [
@@ -85,25 +53,11 @@ function factPaths(parts: SystemParts): EnginePath[] {
       operations: { read: { handler: () => ({ data: hostFacts(clock.now()) }) } },
     }),
     systemPath({
-      pattern: 'version-history',
-      summary: 'Shows which versions have run on this store.',
-      sudo: true,
-      fields: {},
-      operations: {
-        list: {
-          handler() {
-            const installed = { build_date: server.buildDate, previous_version: null, timestamp_installed: rfc3339(server.startedAtMs) };
-            return { data: { keys: [server.version], key_info: { [server.version]: installed } } };
-          },
-        },
-      },
-    }),
-    systemPath({
       pattern: 'in-flight-req',
       summary: 'Shows the requests under way.',
       sudo: true,
       fields: {},
-      operations: { read: { handler: () => ({ data: Object.fromEntries(server.inFlight), topLevel: 'only' }) } },
+      operations: { read: { handler: () => ({ data: server.inFlight(), topLevel: 'only' }) } },
     }),
     systemPath({
       pattern: 'quarantine',
@@ -112,7 +66,11 @@ function factPaths(parts: SystemParts): EnginePath[] {
       fields: {},
       operations: {
         read: {
-          handler: () => ({ data: { records: parts.keys.quarantined().map(({ key, atMs }) => ({ key, found: rfc3339(atMs) })) } }),
+          handler: () => ({
+            data: {
+              records: parts.keys.quarantined().map(({ key, atMs }) => ({ key, found: rfc3339(atMs) })),
+            },
+          }),
         },
       },
     }),
@@ -126,7 +84,14 @@ function factPaths(parts: SystemParts): EnginePath[] {
           handler: () => ({
             data: {
               nodes: [
-                { hostname: hostname(), api_address: server.apiAddress, cluster_address: server.clusterAddress, active_node: true, last_echo: null, version: server.version },
+                {
+                  hostname: hostname(),
+                  api_address: server.apiAddress,
+                  cluster_address: server.clusterAddress,
+                  active_node: true,
+                  last_echo: null,
+                  version: server.version,
+                },
               ],
             },
             topLevel: 'also',
@@ -146,10 +111,31 @@ function lockedUserPaths({ lockouts, mounts }: SystemParts): EnginePath[] {
       operations: {
         read: {
           handler(_, input) {
-            const locked = [...lockouts.locked((accessor) => mounts.byAccessor(accessor))].filter(([accessor]) => !input.mount_accessor || accessor === input.mount_accessor);
-            const byAccessor = locked.map(([accessor, names]) => ({ mount_accessor: accessor, counts: names.length, alias_identifiers: names }));
+            const locked = [...lockouts.locked((accessor) => mounts.byAccessor(accessor))].filter(
+              ([accessor]) => !input.mount_accessor || accessor === input.mount_accessor,
+            );
+            const byAccessor = locked.map(([accessor, names]) => ({
+              mount_accessor: accessor,
+              counts: names.length,
+              alias_identifiers: names,
+            }));
             const total = byAccessor.reduce((sum, { counts }) => sum + counts, 0);
-            return { data: { by_namespace: total > 0 ? [{ namespace_id: 'root', namespace_path: '', counts: total, mount_accessors: byAccessor }] : [], total } };
+            return {
+              data: {
+                by_namespace:
+                  total > 0
+                    ? [
+                        {
+                          namespace_id: 'root',
+                          namespace_path: '',
+                          counts: total,
+                          mount_accessors: byAccessor,
+                        },
+                      ]
+                    : [],
+                total,
+              },
+            };
           },
         },
       },
@@ -165,7 +151,8 @@ function lockedUserPaths({ lockouts, mounts }: SystemParts): EnginePath[] {
       operations: {
         write: {
           handler(_, input) {
-            if (!mounts.byAccessor(input.mount_accessor)) throw new InvalidRequest('mount accessor not found');
+            if (!mounts.byAccessor(input.mount_accessor))
+              throw new InvalidRequest('mount accessor not found');
             lockouts.unlock(input.mount_accessor, input.alias_identifier);
             return undefined;
           },
@@ -174,4 +161,3 @@ function lockedUserPaths({ lockouts, mounts }: SystemParts): EnginePath[] {
     }),
   ];
 }
-

@@ -1,12 +1,12 @@
+import type { Clock } from '../base/clock.ts';
 import { InvalidRequest } from '../base/errors.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { boolean, integer, list, text } from '../engine/fields.ts';
-import { systemPath } from '../mounts/system-context.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { systemPath } from '../mounts/system-context.ts';
 import { sealCodes } from './health.ts';
 import { metricsPath } from './metrics.ts';
-import type { Metrics } from '../metrics/metrics.ts';
-import type { Clock } from '../base/clock.ts';
 
 export interface StatusParts {
   readonly lifecycle: Lifecycle;
@@ -30,7 +30,9 @@ export function statusPaths(parts: StatusParts): EnginePath[] {
         stored_shares: integer({ description: 'Kept for compatibility.' }),
         pgp_keys: list({ description: 'PGP public keys, base64, one for each share, to encrypt them to.' }),
         root_token_pgp_key: text({ description: 'PGP public key to encrypt the root token to.' }),
-        recovery_shares: integer({ description: 'With an automatic seal: into how many shares the recovery key is split.' }),
+        recovery_shares: integer({
+          description: 'With an automatic seal: into how many shares the recovery key is split.',
+        }),
         recovery_threshold: integer({ description: 'With an automatic seal: how many of them recover.' }),
         recovery_pgp_keys: list({ description: 'PGP public keys for the recovery shares.' }),
       },
@@ -63,7 +65,10 @@ export function statusPaths(parts: StatusParts): EnginePath[] {
           outside: true,
           async handler(_, input) {
             if (input.reset) lifecycle.resetShares();
-            else if (!input.key) throw new InvalidRequest("'key' must be specified in request body as JSON, or 'reset' set to true");
+            else if (!input.key)
+              throw new InvalidRequest(
+                "'key' must be specified in request body as JSON, or 'reset' set to true",
+              );
             else await lifecycle.submitShare(input.key);
             return { data: lifecycle.status() };
           },
@@ -105,7 +110,10 @@ function healthPath({ lifecycle, clock }: StatusParts): EnginePath {
     public: true,
     fields: {
       standbyok: boolean({ description: 'A standby answers as the active node does.', default: false }),
-      perfstandbyok: boolean({ description: 'A performance standby answers as the active node does.', default: false }),
+      perfstandbyok: boolean({
+        description: 'A performance standby answers as the active node does.',
+        default: false,
+      }),
       activecode: code('Status of an active node.'),
       standbycode: code('Status of a standby.'),
       drsecondarycode: code('Kept for compatibility.'),
@@ -131,7 +139,9 @@ function healthPath({ lifecycle, clock }: StatusParts): EnginePath {
               server_time_utc: Math.floor(clock.now() / 1000),
               version: status.version,
               enterprise: false,
-              ...(status.cluster_name ? { cluster_name: status.cluster_name, cluster_id: status.cluster_id } : {}),
+              ...(status.cluster_name
+                ? { cluster_name: status.cluster_name, cluster_id: status.cluster_id }
+                : {}),
               echo_duration_ms: 0,
               clock_skew_ms: 0,
               replication_primary_canary_age_ms: 0,

@@ -21,39 +21,46 @@ const SOURCES = new Set(['platform', 'seal', 'all']);
 
 /** `sys/tools/random` and `sys/tools/hash`. */
 export function toolPaths({ random }: SystemParts): EnginePath[] {
-  const draw = (input: { bytes: number; urlbytes?: string | undefined; source: string; format?: string | undefined }): Reply => {
+  const draw = (input: {
+    bytes: number;
+    urlbytes?: string | undefined;
+    source: string;
+    format?: string | undefined;
+  }): Reply => {
     const count = input.urlbytes === undefined ? input.bytes : Number(input.urlbytes);
     if (!Number.isSafeInteger(count)) throw new InvalidRequest('error parsing url-set byte count');
     if (count < 1) throw new InvalidRequest('"bytes" cannot be less than 1');
     if (count > RANDOM_BYTES_MAX) throw new InvalidRequest(`"bytes" should be less than ${RANDOM_BYTES_MAX}`);
-    if (!SOURCES.has(input.source)) throw new InvalidRequest(`unsupported entropy source ${JSON.stringify(input.source)}; must be "platform" or "seal", or "all"`);
-    return { data: { random_bytes: encode(random.bytes(count), input.format ?? 'base64') }, topLevel: 'also' };
+    if (!SOURCES.has(input.source))
+      throw new InvalidRequest(
+        `unsupported entropy source ${JSON.stringify(input.source)}; must be "platform" or "seal", or "all"`,
+      );
+    return {
+      data: { random_bytes: encode(random.bytes(count), input.format ?? 'base64') },
+      topLevel: 'also',
+    };
   };
   const randomFields = {
     bytes: integer({ description: 'How many bytes.', default: 32 }),
     format: text({ description: 'hex or base64.', default: 'base64' }),
-    source: text({ description: 'Where from: platform, seal or all; all are this machine’s.', default: 'platform' }),
-    urlbytes: text({ description: 'How many bytes, in the path.' }),
+    source: text({
+      description: 'Where from: platform, seal or all; all are this machine’s.',
+      default: 'platform',
+    }),
+    urlbytes: text({ description: 'How many bytes, in the path.', segment: /^-?\d+$/ }),
   };
-  const randomPath = (pattern: string, first: boolean) =>
+  const randomPath = (pattern: string) =>
     systemPath({
       pattern,
       summary: 'Draws random bytes.',
       fields: randomFields,
-      operations: {
-        write: {
-          handler(_, input) {
-            // `random/32` gives a count where `random/seal` gives a source.
-            if (first && !SOURCES.has(input.source)) return draw({ ...input, urlbytes: input.source, source: 'platform' });
-            return draw(input);
-          },
-        },
-      },
+      operations: { write: { handler: (_, input) => draw(input) } },
     });
   return [
-    randomPath('tools/random', false),
-    randomPath('tools/random/{source}', true),
-    randomPath('tools/random/{source}/{urlbytes}', false),
+    randomPath('tools/random'),
+    randomPath('tools/random/{urlbytes}'),
+    randomPath('tools/random/{source}'),
+    randomPath('tools/random/{source}/{urlbytes}'),
     hashPath('tools/hash'),
     hashPath('tools/hash/{urlalgorithm}'),
   ];
@@ -73,10 +80,15 @@ function hashPath(pattern: string): EnginePath {
       write: {
         handler(_, input) {
           const algorithm = ALGORITHMS.get(input.urlalgorithm ?? input.algorithm);
-          if (!algorithm) throw new InvalidRequest(`unsupported algorithm ${input.urlalgorithm ?? input.algorithm}`);
+          if (!algorithm)
+            throw new InvalidRequest(`unsupported algorithm ${input.urlalgorithm ?? input.algorithm}`);
           const data = input.input ?? '';
-          if (!/^[A-Za-z0-9+/]*={0,2}$/.test(data) || data.length % 4 !== 0) throw new InvalidRequest('unable to decode input as base64: illegal base64 data');
-          return { data: { sum: encode(hash(algorithm, Buffer.from(data, 'base64'), 'buffer'), input.format) }, topLevel: 'also' };
+          if (!/^[A-Za-z0-9+/]*={0,2}$/.test(data) || data.length % 4 !== 0)
+            throw new InvalidRequest('unable to decode input as base64: illegal base64 data');
+          return {
+            data: { sum: encode(hash(algorithm, Buffer.from(data, 'base64'), 'buffer'), input.format) },
+            topLevel: 'also',
+          };
         },
       },
     },
@@ -84,6 +96,9 @@ function hashPath(pattern: string): EnginePath {
 }
 
 function encode(bytes: Buffer, format: string): string {
-  if (format !== 'hex' && format !== 'base64') throw new InvalidRequest(`unsupported encoding format ${JSON.stringify(format)}; must be "hex" or "base64"`);
+  if (format !== 'hex' && format !== 'base64')
+    throw new InvalidRequest(
+      `unsupported encoding format ${JSON.stringify(format)}; must be "hex" or "base64"`,
+    );
   return bytes.toString(format);
 }

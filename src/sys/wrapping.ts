@@ -24,7 +24,8 @@ export function wrappingPaths({ wrapping }: SystemParts): EnginePath[] {
       operations: {
         write: {
           handler(context) {
-            if (context.request.wrapTtl === 0) throw new InvalidRequest('endpoint requires response wrapping to be used');
+            if (context.request.wrapTtl === 0)
+              throw new InvalidRequest('endpoint requires response wrapping to be used');
             return { data: { ...context.request.data } };
           },
         },
@@ -45,7 +46,11 @@ export function wrappingPaths({ wrapping }: SystemParts): EnginePath[] {
       summary: 'Gives the wrapped reply, once.',
       fields: { token },
       operations: {
-        write: { handler: (context, input) => ({ whole: wrapping.unwrap(context.session, idOf(context, input.token)) }) },
+        write: {
+          handler: (context, input) => ({
+            whole: wrapping.unwrap(context.session, idOf(context, input.token)),
+          }),
+        },
       },
     }),
     systemPath({
@@ -56,7 +61,17 @@ export function wrappingPaths({ wrapping }: SystemParts): EnginePath[] {
         write: {
           handler(context, input) {
             const info = wrapping.rewrap(context.session, idOf(context, input.token));
-            return { whole: { lease_id: '', renewable: false, lease_duration: 0, data: null, wrap_info: info, warnings: null, auth: null } };
+            return {
+              whole: {
+                lease_id: '',
+                renewable: false,
+                lease_duration: 0,
+                data: null,
+                wrap_info: info,
+                warnings: null,
+                auth: null,
+              },
+            };
           },
         },
       },

@@ -68,7 +68,9 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
     type,
     parent: free ? undefined : parent.key,
     policies,
-    path: role ? `auth/token/create/${role.name}${role.path_suffix ? `/${role.path_suffix}` : ''}` : `auth/token/${orphan ? 'create-orphan' : 'create'}`,
+    path: role
+      ? `auth/token/create/${role.name}${role.path_suffix ? `/${role.path_suffix}` : ''}`
+      : `auth/token/${orphan ? 'create-orphan' : 'create'}`,
     meta: wanted.meta ?? null,
     displayName: displayName(wanted.display_name),
     numUses,
@@ -96,39 +98,55 @@ function checkWanted(wanted: Wanted, role: TokenRole | undefined, sudo: boolean)
     if (wanted[name] < 0) throw new InvalidRequest(`${name} must be positive`);
   }
   if ((wanted.ttl ?? wanted.lease ?? 0) < 0) throw new InvalidRequest('ttl must be positive');
-  if (wanted.num_uses > 0 && wanted.type === 'batch') throw new InvalidRequest('batch tokens cannot have a limited use count');
+  if (wanted.num_uses > 0 && wanted.type === 'batch')
+    throw new InvalidRequest('batch tokens cannot have a limited use count');
   if (wanted.id) {
     if (!sudo) throw new InvalidRequest('root or sudo privileges required to specify token id');
     if (role) throw new InvalidRequest('cannot specify token ID when using a role');
     if (wanted.type === 'batch') throw new InvalidRequest('cannot specify token ID for a batch token');
-    if (wanted.id.includes('.') || /^[sbhrv]{1,3}\./.test(wanted.id)) throw new InvalidRequest("custom token ID cannot contain '.'");
-    if (wanted.id.length > 512 || /\s/.test(wanted.id)) throw new InvalidRequest('custom token ID is not usable');
+    if (wanted.id.includes('.') || /^[sbhrv]{1,3}\./.test(wanted.id))
+      throw new InvalidRequest("custom token ID cannot contain '.'");
+    if (wanted.id.length > 512 || /\s/.test(wanted.id))
+      throw new InvalidRequest('custom token ID is not usable');
   }
-  if (wanted.no_parent && !sudo && !role?.orphan) throw new InvalidRequest('root or sudo privileges required to create orphan token');
-  if (wanted.period > 0 && !sudo && !role) throw new InvalidRequest('root or sudo privileges required to create periodic token');
+  if (wanted.no_parent && !sudo && !role?.orphan)
+    throw new InvalidRequest('root or sudo privileges required to create orphan token');
+  if (wanted.period > 0 && !sudo && !role)
+    throw new InvalidRequest('root or sudo privileges required to create periodic token');
   if (wanted.entity_alias) {
-    if (!role) throw new InvalidRequest('\'entity_alias\' is only allowed in combination with token role');
+    if (!role) throw new InvalidRequest("'entity_alias' is only allowed in combination with token role");
     throw new InvalidRequest("invalid 'entity_alias' value");
   }
 }
 
-function choosePolicies(wanted: Wanted, role: TokenRole | undefined, parent: Token, sudo: boolean): readonly string[] {
+function choosePolicies(
+  wanted: Wanted,
+  role: TokenRole | undefined,
+  parent: Token,
+  sudo: boolean,
+): readonly string[] {
   const asked = wanted.policies?.map((policy) => policy.toLowerCase()) ?? [];
   const withDefault = !wanted.no_default_policy && !(role?.token_no_default_policy ?? false);
   if (role) return checkRolePolicies(role, asked, parent.policies, withDefault);
   const isRoot = parent.policies.includes('root');
-  if (asked.length === 0) return wanted.no_default_policy ? parent.policies.filter((policy) => policy !== 'default') : parent.policies;
-  if (asked.includes('root') && !isRoot) throw new InvalidRequest('root tokens may not be created without parent token being root');
+  if (asked.length === 0)
+    return wanted.no_default_policy
+      ? parent.policies.filter((policy) => policy !== 'default')
+      : parent.policies;
+  if (asked.includes('root') && !isRoot)
+    throw new InvalidRequest('root tokens may not be created without parent token being root');
   const policies = tokenPolicies(asked, { withDefault });
   const grants = new Set([...parent.policies, ...(withDefault ? ['default'] : [])]);
-  if (!sudo && policies.some((policy) => !grants.has(policy))) throw new InvalidRequest('child policies must be subset of parent');
+  if (!sudo && policies.some((policy) => !grants.has(policy)))
+    throw new InvalidRequest('child policies must be subset of parent');
   return policies;
 }
 
 function chooseType(wanted: Wanted, role: TokenRole | undefined): 'service' | 'batch' {
   const fixed = role?.token_type;
   if (fixed === 'service' || fixed === 'batch') {
-    if (wanted.type && wanted.type !== 'default' && wanted.type !== fixed) throw new InvalidRequest(`role requires token type ${fixed}`);
+    if (wanted.type && wanted.type !== 'default' && wanted.type !== fixed)
+      throw new InvalidRequest(`role requires token type ${fixed}`);
     return fixed;
   }
   if (wanted.type === 'service' || wanted.type === 'batch') return wanted.type;
@@ -145,7 +163,8 @@ function chooseTtl(
   const root = about.policies.includes('root');
   // A root token never expires unless it was asked to, or its parent does.
   if (root && asked === 0 && about.period === 0 && about.explicitMaxTtl === 0 && about.type === 'service') {
-    if (about.parent.expiresAtMs !== 0) throw new InvalidRequest('expiring root tokens cannot create non-expiring root tokens');
+    if (about.parent.expiresAtMs !== 0)
+      throw new InvalidRequest('expiring root tokens cannot create non-expiring root tokens');
     return { ttl: 0, warnings: [] };
   }
   const nowMs = parts.clock.now();
@@ -167,5 +186,8 @@ function lowestPositive(a: number, b: number): number {
 /** `token-` before a name of the caller's choosing, so that it cannot pass for a login's. */
 function displayName(wanted: string): string {
   if (wanted === 'token' || wanted === '') return 'token';
-  return `token-${wanted.replace(/[^a-zA-Z0-9-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 128)}`;
+  return `token-${wanted
+    .replace(/[^a-zA-Z0-9-]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 128)}`;
 }

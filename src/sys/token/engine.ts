@@ -15,7 +15,13 @@ export function tokenEngine(parts: SystemParts): EngineType {
     host: true,
     singleton: true,
     open: () => ({
-      paths: [...createPaths(parts), ...lookupPaths(parts), ...renewPaths(parts), ...revokePaths(parts), ...rolePaths(parts)],
+      paths: [
+        ...createPaths(parts),
+        ...lookupPaths(parts),
+        ...renewPaths(parts),
+        ...revokePaths(parts),
+        ...rolePaths(parts),
+      ],
     }),
   };
 }

@@ -39,7 +39,9 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
       fields: { token: text({ description: 'Ignored.', deprecated: true, secret: true }) },
       operations: {
         read: { handler: (context) => ({ data: shownToken(context.token, context.tokenText, clock.now()) }) },
-        write: { handler: (context) => ({ data: shownToken(context.token, context.tokenText, clock.now()) }) },
+        write: {
+          handler: (context) => ({ data: shownToken(context.token, context.tokenText, clock.now()) }),
+        },
       },
     }),
     systemPath({
@@ -59,7 +61,9 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
       summary: 'Lists the accessors of all tokens.',
       sudo: true,
       fields: pageFields,
-      operations: { list: { handler: (context, input) => listReply(tokens.accessors(context.session, pageOf(input))) } },
+      operations: {
+        list: { handler: (context, input) => listReply(tokens.accessors(context.session, pageOf(input))) },
+      },
     }),
     systemPath({
       pattern: 'tidy',
@@ -70,7 +74,12 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
         write: {
           handler() {
             tokens.tidy().catch((error) => parts.log.warn('tidying tokens failed', { error }));
-            return { status: 202, warnings: ['Tidy operation successfully started. Any information from the operation will be printed to the server log.'] };
+            return {
+              status: 202,
+              warnings: [
+                'Tidy operation successfully started. Any information from the operation will be printed to the server log.',
+              ],
+            };
           },
         },
       },
@@ -92,7 +101,9 @@ export function shownToken(token: Token | undefined, id: string, nowMs: number):
     explicit_max_ttl: token.explicitMaxTtl,
     id,
     ...(expires ? { issue_time: rfc3339(token.createdAtMs) } : {}),
-    ...(token.renewedAtMs ? { last_renewal: rfc3339(token.renewedAtMs), last_renewal_time: Math.floor(token.renewedAtMs / 1000) } : {}),
+    ...(token.renewedAtMs
+      ? { last_renewal: rfc3339(token.renewedAtMs), last_renewal_time: Math.floor(token.renewedAtMs / 1000) }
+      : {}),
     meta: token.meta,
     num_uses: Math.max(token.numUses, 0),
     orphan: token.parent === undefined,
@@ -106,4 +117,3 @@ export function shownToken(token: Token | undefined, id: string, nowMs: number):
     type: token.type,
   };
 }
-

@@ -7,7 +7,10 @@ import type { Token } from '../../tokens/token.ts';
 import type { SystemParts } from '../parts.ts';
 import { byAccessor, byText } from './find.ts';
 
-const increment = duration({ description: 'How long it shall live from now; 0 takes what it was made with.', default: 0 });
+const increment = duration({
+  description: 'How long it shall live from now; 0 takes what it was made with.',
+  default: 0,
+});
 
 export function renewPaths(parts: SystemParts): EnginePath[] {
   const renew = async (context: SystemContext, token: Token, id: string, seconds: number): Promise<Reply> => {
@@ -18,7 +21,10 @@ export function renewPaths(parts: SystemParts): EnginePath[] {
     systemPath({
       pattern: 'renew',
       summary: 'Renews a token.',
-      fields: { token: text({ description: 'The token; without it, the caller’s.', secret: true }), increment },
+      fields: {
+        token: text({ description: 'The token; without it, the caller’s.', secret: true }),
+        increment,
+      },
       operations: {
         write: {
           outside: true,
@@ -36,7 +42,8 @@ export function renewPaths(parts: SystemParts): EnginePath[] {
       operations: {
         write: {
           outside: true,
-          handler: (context, input) => renew(context, byText(parts, context, context.tokenText), context.tokenText, input.increment),
+          handler: (context, input) =>
+            renew(context, byText(parts, context, context.tokenText), context.tokenText, input.increment),
         },
       },
     }),
@@ -47,7 +54,8 @@ export function renewPaths(parts: SystemParts): EnginePath[] {
       operations: {
         write: {
           outside: true,
-          handler: (context, input) => renew(context, byAccessor(parts, context, input.accessor), '', input.increment),
+          handler: (context, input) =>
+            renew(context, byAccessor(parts, context, input.accessor), '', input.increment),
         },
       },
     }),

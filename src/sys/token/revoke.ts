@@ -13,7 +13,10 @@ export function revokePaths(parts: SystemParts): EnginePath[] {
       summary: 'Revokes a token with its children and all leased to them.',
       fields: { token: tokenField },
       operations: {
-        write: { outside: true, handler: (context, input) => revoke(parts, context, keyOf(parts, context, input.token)) },
+        write: {
+          outside: true,
+          handler: (context, input) => revoke(parts, context, keyOf(parts, context, input.token)),
+        },
       },
     }),
     systemPath({
@@ -67,7 +70,11 @@ function keyOf(parts: SystemParts, context: SystemContext, id: string | undefine
   return token?.key;
 }
 
-async function revoke(parts: SystemParts, context: SystemContext, key: string | undefined): Promise<undefined> {
+async function revoke(
+  parts: SystemParts,
+  context: SystemContext,
+  key: string | undefined,
+): Promise<undefined> {
   if (key === undefined) return undefined;
   const rest = parts.tokens.revoke(context.session, key);
   await context.persist();

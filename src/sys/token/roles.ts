@@ -1,9 +1,15 @@
 import { InvalidRequest } from '../../base/errors.ts';
 import type { EnginePath, RequestContext } from '../../engine/engine.ts';
 import { boolean, duration, list, name, text } from '../../engine/fields.ts';
-import { mergeTokenFields, normalPolicies, shownTokenFields, type StoredTokenFields, tokenFields } from '../../engine/login.ts';
-import { dataReply, listReply } from '../../engine/reply.ts';
+import {
+  mergeTokenFields,
+  normalPolicies,
+  type StoredTokenFields,
+  shownTokenFields,
+  tokenFields,
+} from '../../engine/login.ts';
 import { pageFields, pageOf } from '../../engine/paging.ts';
+import { dataReply, listReply } from '../../engine/reply.ts';
 import { systemPath } from '../../mounts/system-context.ts';
 import { tokenPolicies } from '../../tokens/token.ts';
 import type { SystemParts } from '../parts.ts';
@@ -27,7 +33,9 @@ export function rolePaths(_parts: SystemParts): EnginePath[] {
       pattern: 'roles',
       summary: 'Lists the token roles.',
       fields: pageFields,
-      operations: { list: { handler: (context, input) => listReply(context.view.list('roles/', pageOf(input))) } },
+      operations: {
+        list: { handler: (context, input) => listReply(context.view.list('roles/', pageOf(input))) },
+      },
     }),
     systemPath({
       pattern: 'roles/{role_name}',
@@ -44,7 +52,10 @@ export function rolePaths(_parts: SystemParts): EnginePath[] {
         renewable: boolean({ description: 'Whether its tokens can be renewed.' }),
         path_suffix: text({ description: 'Added to the path under which its tokens’ leases lie.' }),
         bound_cidrs: list({ description: 'Older name for token_bound_cidrs.', deprecated: true }),
-        explicit_max_ttl: duration({ description: 'Older name for token_explicit_max_ttl.', deprecated: true }),
+        explicit_max_ttl: duration({
+          description: 'Older name for token_explicit_max_ttl.',
+          deprecated: true,
+        }),
         period: duration({ description: 'Older name for token_period.', deprecated: true }),
       },
       exists: (context, input) => readRole(context, input.role_name) !== undefined,
@@ -63,7 +74,8 @@ export function rolePaths(_parts: SystemParts): EnginePath[] {
               before,
             );
             const suffix = input.path_suffix ?? before?.path_suffix ?? '';
-            if (suffix.includes('/..') || !/^[\w./-]*$/.test(suffix)) throw new InvalidRequest('given role path suffix contains invalid characters');
+            if (suffix.includes('/..') || !/^[\w./-]*$/.test(suffix))
+              throw new InvalidRequest('given role path suffix contains invalid characters');
             const role: TokenRole = {
               ...stored,
               name: input.role_name,
@@ -71,10 +83,18 @@ export function rolePaths(_parts: SystemParts): EnginePath[] {
               renewable: input.renewable ?? before?.renewable ?? true,
               path_suffix: suffix.replace(/^\/+|\/+$/g, ''),
               allowed_policies: normalPolicies(input.allowed_policies ?? before?.allowed_policies ?? []),
-              disallowed_policies: normalPolicies(input.disallowed_policies ?? before?.disallowed_policies ?? []),
-              allowed_policies_glob: normalPolicies(input.allowed_policies_glob ?? before?.allowed_policies_glob ?? []),
-              disallowed_policies_glob: normalPolicies(input.disallowed_policies_glob ?? before?.disallowed_policies_glob ?? []),
-              allowed_entity_aliases: normalPolicies(input.allowed_entity_aliases ?? before?.allowed_entity_aliases ?? []),
+              disallowed_policies: normalPolicies(
+                input.disallowed_policies ?? before?.disallowed_policies ?? [],
+              ),
+              allowed_policies_glob: normalPolicies(
+                input.allowed_policies_glob ?? before?.allowed_policies_glob ?? [],
+              ),
+              disallowed_policies_glob: normalPolicies(
+                input.disallowed_policies_glob ?? before?.disallowed_policies_glob ?? [],
+              ),
+              allowed_entity_aliases: normalPolicies(
+                input.allowed_entity_aliases ?? before?.allowed_entity_aliases ?? [],
+              ),
             };
             context.view.put(`roles/${input.role_name}`, role);
             return undefined;
@@ -111,13 +131,23 @@ export function checkRolePolicies(
   const isParents = new Set(parentPolicies);
   const isRoot = isParents.has('root');
   for (const policy of policies.filter((each) => each !== 'default' || asked.includes('default'))) {
-    const allowed = limited ? matches(policy, role.allowed_policies, role.allowed_policies_glob) : isRoot || isParents.has(policy) || policy === 'default' || role.disallowed_policies.length + role.disallowed_policies_glob.length > 0;
-    if (!allowed) throw new InvalidRequest(`token policies (${JSON.stringify(policies)}) must be subset of the role's allowed policies (${JSON.stringify(role.allowed_policies)}) or glob policies (${JSON.stringify(role.allowed_policies_glob)})`);
+    const allowed = limited
+      ? matches(policy, role.allowed_policies, role.allowed_policies_glob)
+      : isRoot ||
+        isParents.has(policy) ||
+        policy === 'default' ||
+        role.disallowed_policies.length + role.disallowed_policies_glob.length > 0;
+    if (!allowed)
+      throw new InvalidRequest(
+        `token policies (${JSON.stringify(policies)}) must be subset of the role's allowed policies (${JSON.stringify(role.allowed_policies)}) or glob policies (${JSON.stringify(role.allowed_policies_glob)})`,
+      );
     if (matches(policy, role.disallowed_policies, role.disallowed_policies_glob)) {
       throw new InvalidRequest(`token policy ${JSON.stringify(policy)} is disallowed by this role`);
     }
   }
-  const kept = matches('default', role.disallowed_policies, role.disallowed_policies_glob) ? policies.filter((policy) => policy !== 'default') : policies;
+  const kept = matches('default', role.disallowed_policies, role.disallowed_policies_glob)
+    ? policies.filter((policy) => policy !== 'default')
+    : policies;
   return kept;
 }
 
