@@ -10,8 +10,8 @@ export const FLAG_SETS = ['http', 'format', 'field'] as const;
 export type FlagSet = (typeof FLAG_SETS)[number];
 export type GlobalFlagValues = FlagValues<typeof httpFlags & typeof formatFlags & typeof fieldFlags>;
 
-/** What completion offers for a command's arguments. */
-export type Completes = 'paths' | 'secrets' | 'auths' | 'audits' | 'policies' | 'files';
+/** What completion offers for a command's arguments; `keys` are those of the key-value store. */
+export type Completes = 'paths' | 'keys' | 'secrets' | 'auths' | 'audits' | 'policies' | 'files';
 
 /** One command as data: help, usage errors and completion are derived from it. */
 export interface Command<F extends FlagTable = FlagTable> {

@@ -1,3 +1,4 @@
+import type { Client } from '../client/client.ts';
 import { type Command, type Completes, type Entry, type Group, isGroup } from './command.ts';
 import { flagNames } from './flags.ts';
 import { tableFor } from './tables.ts';
@@ -69,34 +70,39 @@ async function commandCandidates(
 }
 
 /** A shell waits with a blank line for this answer, so the server gets one second. */
-const TIMEOUT_MS = 1000;
+const TIMEOUT = '1000ms';
 
 async function serverCandidates(kind: Completes, last: string, terminal: Terminal): Promise<string[]> {
   if (kind === 'files') return fileCandidates(last);
   const { openConnections } = await import('./connect.ts');
-  const impatient = {
-    ...terminal,
-    environment: { ...terminal.environment, COFFER_CLIENT_TIMEOUT: `${TIMEOUT_MS}ms` },
-  };
-  const client = await openConnections({}, impatient).client();
-  const names = async (path: string) => {
-    const reply = await client.request('GET', path);
-    return Object.keys(reply.data ?? {}).filter((name) => name.endsWith('/'));
-  };
+  const environment = { ...terminal.environment, COFFER_CLIENT_TIMEOUT: TIMEOUT };
+  const client = await openConnections({}, { ...terminal, environment }).client();
+  const folder = last.slice(0, last.lastIndexOf('/') + 1);
+  const names = await namesOf(kind, folder, client);
+  return names.filter((name) => name.startsWith(last)).sort();
+}
+
+async function namesOf(kind: Exclude<Completes, 'files'>, folder: string, client: Client): Promise<string[]> {
+  if (kind === 'secrets') return mountsOf(client, 'sys/mounts');
+  if (kind === 'auths') return mountsOf(client, 'sys/auth');
+  if (kind === 'audits') return mountsOf(client, 'sys/audit');
+  if (kind === 'policies') return listed(client, 'sys/policies/acl');
+  if (folder === '')
+    return [...(await mountsOf(client, 'sys/mounts')), ...(kind === 'paths' ? ['auth/'] : [])];
+  const within = async (path: string) => (await listed(client, path)).map((name) => `${folder}${name}`);
+  if (kind === 'paths') return within(folder);
+  const { apiPath, locate } = await import('./kv-mount.ts');
+  return within(`${apiPath(await locate(client, folder, undefined), 'metadata')}/`);
+}
+
+async function mountsOf(client: Client, path: string): Promise<string[]> {
+  const { data } = await client.request('GET', path);
+  return Object.keys(data ?? {}).filter((name) => name.endsWith('/'));
+}
+
+async function listed(client: Client, path: string): Promise<string[]> {
   const { stringsOf } = await import('../client/reply.ts');
-  const listed = async (path: string) => stringsOf((await client.find('LIST', path))?.data?.keys);
-  const all = {
-    secrets: () => names('sys/mounts'),
-    auths: () => names('sys/auth'),
-    audits: () => names('sys/audit'),
-    policies: () => listed('sys/policies/acl'),
-    async paths() {
-      const folder = last.includes('/') ? last.slice(0, last.lastIndexOf('/') + 1) : '';
-      if (folder === '') return [...(await names('sys/mounts')), 'auth/', 'sys/'];
-      return (await listed(folder)).map((name) => `${folder}${name}`);
-    },
-  };
-  return (await all[kind]()).filter((name) => name.startsWith(last)).sort();
+  return stringsOf((await client.find('LIST', path))?.data?.keys);
 }
 
 async function fileCandidates(last: string): Promise<string[]> {

@@ -93,8 +93,8 @@ function replyAdvice(error: ApiError, command: Command): string | undefined {
   if (error.status === 503 && /sealed/i.test(said))
     return 'The server is sealed. Unseal it first: coffer operator unseal';
   if (/missing client token/i.test(said)) return 'No token is stored or set. Log in first: coffer login';
-  if (error.status !== 403 || command.name.startsWith('policy explain') || command.name === 'login')
-    return undefined;
+  const isPolicyMatter = error.status === 403 && /permission denied/i.test(said);
+  if (!isPolicyMatter || command.name === 'policy explain' || command.name === 'login') return undefined;
   const path = decodeURIComponent(new URL(error.failure.url).pathname.replace(/^\/v1\//, ''));
   const operation = operationOf(error.failure.method, error.failure.url);
   return `To see which policy decided: coffer policy explain -operation=${operation} ${path}`;

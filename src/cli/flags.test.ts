@@ -1,17 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import * as fc from 'fast-check';
-import {
-  apiDuration,
-  boolean,
-  booleanOr,
-  duration,
-  integerOr,
-  pairs,
-  parseFlags,
-  string,
-  strings,
-} from './flags.ts';
+import { boolean, booleanOr, duration, integerOr, pairs, parseFlags, string, strings } from './flags.ts';
 
 const table = {
   mount: string({ usage: '' }),
@@ -104,9 +94,4 @@ test('a property: a value of any text arrives whole', () => {
       assert.equal(parseFlags(table, ['-mount', value]).values.mount, value);
     }),
   );
-});
-
-test('durations go to the API as seconds, and -1 as it is', () => {
-  assert.equal(apiDuration(5400), '5400s');
-  assert.equal(apiDuration(-1), '-1');
 });

@@ -127,9 +127,9 @@ export function flagNames(table: FlagTable): ReadonlyMap<string, string> {
   return names;
 }
 
-/** A duration for the API: seconds with their unit, and `-1` as it is, because it asks for the system's default. */
+/** A duration as the API takes it. */
 export function apiDuration(seconds: number): string {
-  return seconds < 0 ? '-1' : `${seconds}s`;
+  return `${seconds}s`;
 }
 
 function addValue(flag: Flag<unknown>, before: unknown, name: string, text: string): unknown {

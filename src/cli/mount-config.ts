@@ -56,7 +56,9 @@ export const tuneFlags = {
 /** The members of the request, in the names of the API; undefined for what was not given. */
 export function configOf(flags: FlagValues<typeof mountConfigFlags>) {
   const list = (values: readonly string[]) => (values.length === 0 ? undefined : values);
-  const time = (seconds: number | undefined) => (seconds === undefined ? undefined : apiDuration(seconds));
+  // -1 asks for the system's own time, which the API calls 0.
+  const time = (seconds: number | undefined) =>
+    seconds === undefined ? undefined : apiDuration(Math.max(0, seconds));
   const options = {
     ...flags.options,
     ...(flags.version !== undefined && { version: String(flags.version) }),

@@ -18,7 +18,7 @@ Shows what is known about a key and each of its versions.
   uses: ['http', 'format', 'field'],
   flags: mountFlag,
   arguments: { min: 1, max: 1 },
-  completes: 'paths',
+  completes: 'keys',
   async run(context) {
     const { output } = context;
     const { client, place } = await open(context);
@@ -73,7 +73,7 @@ ${isPatch ? 'Changes some settings of a key and keeps the others.' : 'Sets the s
       'remove-custom-metadata': strings({ usage: 'Name of a pair to take out; only for patch.' }),
     },
     arguments: { min: 1, max: 1 },
-    completes: 'paths',
+    completes: 'keys',
     async run(context) {
       const { flags, given, output } = context;
       const { client, place } = await open(context);
@@ -107,7 +107,7 @@ Deletes a key with all its versions for good.
   uses: ['http', 'format'],
   flags: mountFlag,
   arguments: { min: 1, max: 1 },
-  completes: 'paths',
+  completes: 'keys',
   async run(context) {
     const { client, place } = await open(context);
     needVersion2(place);

@@ -30,7 +30,7 @@ Changes the given pairs of a key's data as a new version and keeps the others. O
     'remove-data': strings({ usage: 'Name of a pair to take out; may be given several times.' }),
   },
   arguments: { min: 1 },
-  completes: 'paths',
+  completes: 'keys',
   async run(context) {
     const { flags, terminal, arguments: words } = context;
     const removed = Object.fromEntries(flags['remove-data'].map((name) => [name, null]));
@@ -88,7 +88,7 @@ Writes the data of an earlier version again, as a new version.
   uses: ['http', 'format', 'field'],
   flags: { ...mountFlag, version: integerOr(0, { usage: 'Version whose data shall hold again. Required.' }) },
   arguments: { min: 1, max: 1 },
-  completes: 'paths',
+  completes: 'keys',
   async run(context) {
     const { flags } = context;
     if (flags.version <= 0) throw new UsageError('Version flag must be specified');

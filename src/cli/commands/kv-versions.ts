@@ -19,7 +19,7 @@ function onVersions({ verb, synopsis, description }: OnVersions): Command {
     uses: ['http', 'format'],
     flags: { ...mountFlag, versions: versionsFlag() },
     arguments: { min: 1, max: 1 },
-    completes: 'paths',
+    completes: 'keys',
     async run(context) {
       const { flags, output } = context;
       if (flags.versions.length === 0)

@@ -22,7 +22,7 @@ Shows the data at a key, and with version 2 of the store what is known about it.
   uses: ['http', 'format', 'field'],
   flags: { ...mountFlag, version: integerOr(0, { usage: 'Version to show; 0 is the latest.' }) },
   arguments: { min: 1, max: 1 },
-  completes: 'paths',
+  completes: 'keys',
   async run(context) {
     const { flags, output } = context;
     const { client, place } = await open(context);
@@ -56,7 +56,7 @@ Writes data at a key; with version 2 of the store as a new version. What the key
     }),
   },
   arguments: { min: 2 },
-  completes: 'paths',
+  completes: 'keys',
   async run(context) {
     const { flags, terminal, arguments: words } = context;
     const data = await readData(words.slice(1), terminal);
@@ -82,7 +82,7 @@ Deletes the data of a key. With version 2 of the store it can be brought back wi
   uses: ['http', 'format', 'field'],
   flags: { ...mountFlag, versions: versionsFlag() },
   arguments: { min: 1, max: 1 },
-  completes: 'paths',
+  completes: 'keys',
   async run(context) {
     const { flags, output } = context;
     const { client, place } = await open(context);
@@ -111,7 +111,7 @@ Lists the names of keys below a path. Names that end in a slash have more below 
   uses: ['http', 'format'],
   flags: { ...mountFlag, detailed: boolean({ usage: 'Show what is told about each key beside its name.' }) },
   arguments: { min: 0, max: 1 },
-  completes: 'paths',
+  completes: 'keys',
   async run(context) {
     const { output, flags } = context;
     if (context.arguments.length === 0 && flags.mount === undefined) {
