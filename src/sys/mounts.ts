@@ -79,7 +79,10 @@ export function mountPaths(parts: SystemParts, kind: Kind): EnginePath[] {
             return undefined;
           },
         },
-        delete: { handler: (context, input) => disable(parts, context, input.path, kind, find) },
+        delete: {
+          outside: true,
+          handler: (context, input) => disable(parts, context, input.path, kind, find),
+        },
       },
     }),
   ];
