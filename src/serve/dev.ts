@@ -33,8 +33,8 @@ async function startDev(server: RunningServer, args: ServeArguments, terminal: S
   await server.lifecycle.submitShare(unsealKey);
   const domains = server.domains();
   if (!domains) throw new Error('the server did not unseal');
-  const rootToken = args.devRootToken ?? firstToken;
-  if (rootToken !== firstToken) await replaceRootToken(domains, { from: firstToken, to: rootToken });
+  const rootToken = args.devRootToken || firstToken;
+  if (args.devRootToken) await replaceRootToken(domains, { from: firstToken, to: rootToken });
   if (args.devKv !== 'none') await mountSecret(domains, args.devKv === 'version 1' ? '1' : '2');
   if (!args.devNoStoreToken) storeToken(terminal, rootToken);
   terminal.output.write(welcome({ address: server.addresses[0]!, unsealKey, rootToken }));
