@@ -233,3 +233,17 @@ test('addresses that are none are refused before anything is sent', () => {
   assert.throws(() => client('ftp://x'), { code: 'setting_invalid' });
   assert.throws(() => client('127.0.0.1:8200'), { code: 'setting_invalid' });
 });
+
+test('a proxy is asked instead, unless the address is excepted', async (t) => {
+  const seen: string[] = [];
+  const proxy = await serve(t, (request, response) => {
+    seen.push(`${request.method} ${request.url}`);
+    answer(response, 200, { data: { by: 'proxy' } });
+  });
+  const direct = await serve(t, (_request, response) => answer(response, 200, { data: { by: 'server' } }));
+  const proxyEnvironment = { HTTP_PROXY: proxy, NO_PROXY: '127.0.0.1' };
+  const far = client('http://vault.invalid:8200', { proxyEnvironment });
+  assert.deepEqual((await far.request('GET', 'x')).data, { by: 'proxy' });
+  assert.deepEqual(seen, ['GET http://vault.invalid:8200/v1/x']);
+  assert.deepEqual((await client(direct, { proxyEnvironment }).request('GET', 'x')).data, { by: 'server' });
+});
