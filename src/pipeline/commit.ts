@@ -8,3 +8,8 @@ export function awaitCommit(exchange: Exchange): void | Promise<void> {
   if (audited && settled) return Promise.all([audited, settled]).then(() => {});
   return audited ?? settled;
 }
+
+/** What ends the server's own work (sealing) can begin only when this request's is on disk. */
+export function doLast({ reply }: Exchange): void | Promise<void> {
+  return reply?.last?.();
+}

@@ -7,7 +7,7 @@ import { isPromise } from '../base/promise.ts';
 import { answer } from './answer.ts';
 import { auditFailure, auditReply, auditRequest } from './audit.ts';
 import { beginExchange } from './begin.ts';
-import { awaitCommit } from './commit.ts';
+import { awaitCommit, doLast } from './commit.ts';
 import { endSpentToken, runEngine } from './engine.ts';
 import type { Exchange, PipelineParts, Step } from './exchange.ts';
 import { issueToken } from './issue-token.ts';
@@ -35,6 +35,7 @@ const STEPS: readonly Step[] = [
   wrapReply,
   auditReply,
   awaitCommit,
+  doLast,
 ];
 
 export function createPipeline(parts: PipelineParts): Handle {
@@ -59,15 +60,17 @@ function settle(exchange: Exchange, ended: () => void): WireReply | Promise<Wire
   try {
     walking = walk(exchange, 0);
   } catch (error) {
-    walking = refuse(exchange, error);
+    return refuse(exchange, error).finally(ended);
   }
   if (!isPromise(walking)) {
     ended();
     return answer(exchange);
   }
   return walking
-    .catch((error) => refuse(exchange, error))
-    .then(() => answer(exchange))
+    .then(
+      () => answer(exchange),
+      (error) => refuse(exchange, error),
+    )
     .finally(ended);
 }
 
