@@ -147,6 +147,8 @@ export interface PathSpec<F extends Fields> {
   readonly operations: Readonly<Partial<Record<OperationName, OperationSpec<F>>>>;
   /** No token needed. */
   readonly public?: boolean;
+  /** 400 with this text where the caller's token is no good; absent: 403 (a path whose very subject is that token). */
+  readonly badToken?: string;
   /** The token's policies must grant `sudo` as well. */
   readonly sudo?: boolean;
   /** Left out of help and the OpenAPI document: it only explains a mistake. */

@@ -52,6 +52,8 @@ const ROOT_KEY_BYTES = 32;
 
 export class Lifecycle {
   readonly #options: LifecycleOptions;
+  /** Of records read lately: load balancers ask for the state all the time. */
+  readonly #parsed = new WeakMap<Uint8Array, unknown>();
   #unsealed: Unsealed | undefined;
   #collector: ShareCollector | undefined;
   /** One change of state at a time. */
@@ -151,8 +153,11 @@ export class Lifecycle {
     return this.#alone(async () => {
       const unsealed = this.#unsealed;
       this.#unsealed = undefined;
-      await unsealed?.stop();
-      this.#options.barrier.seal();
+      try {
+        await unsealed?.stop();
+      } finally {
+        this.#options.barrier.seal();
+      }
       if (unsealed) this.#options.log.info('sealed');
     });
   }
@@ -236,7 +241,13 @@ export class Lifecycle {
   /** These records are read while sealed: plain JSON, with nothing secret in it. */
   #read<T>(key: string): T | undefined {
     const bytes = this.#options.store.begin().get(key);
-    return bytes ? (JSON.parse(Buffer.from(bytes).toString()) as T) : undefined;
+    if (!bytes) return undefined;
+    let value = this.#parsed.get(bytes);
+    if (value === undefined) {
+      value = JSON.parse(Buffer.from(bytes).toString());
+      this.#parsed.set(bytes, value);
+    }
+    return value as T;
   }
   #write(transaction: Transaction, key: string, value: unknown): void {
     transaction.put(key, Buffer.from(JSON.stringify(value)));

@@ -30,6 +30,8 @@ export interface OpenMount {
   readonly table: PathTable;
   /** `sys` or `token`: the host's own. */
   readonly host: boolean;
+  /** There is one, always and only here. */
+  readonly singleton: boolean;
   readonly locks: KeyedLock;
 }
 
@@ -133,6 +135,12 @@ export class Mounts {
   enable(session: Session, mount: NewMount): OpenMount {
     const path = this.#checkedPath(mount.path, mount.class);
     const { type, options } = this.#resolve(mount);
+    if (
+      type.singleton &&
+      this.list(mount.class === 'auth' ? 'auth' : 'secret').some(({ entry }) => entry.type === type.type)
+    ) {
+      throw new InvalidRequest(`mount type of ${JSON.stringify(type.type)} is not mountable`);
+    }
     const random = this.#options.random;
     const prefix = mount.class === 'auth' ? `auth_${type.type}` : type.type;
     const entry: MountEntry = {
@@ -226,6 +234,7 @@ export class Mounts {
       failure,
       table,
       host: type?.host ?? false,
+      singleton: type?.singleton ?? false,
       locks: new KeyedLock(),
     });
   }

@@ -7,18 +7,19 @@ export function identifyToken(exchange: Exchange): void {
   if (exchange.found?.path?.public) return;
   if (tokenText === '') throw new PermissionDenied(missingToken(exchange));
   const token = domains.tokens.find(session, tokenText);
-  if (!token || token.numUses < 0 || !domains.tokens.usableFrom(token, exchange.wire.remote.address)) {
-    throw new PermissionDenied(token && token.numUses >= 0 ? undefined : INVALID_TOKEN);
-  }
-  if (token.numUses > 0) {
-    if (!domains.tokens.spend(session, token)) throw new PermissionDenied(INVALID_TOKEN);
-    session.apply();
-  }
+  if (!token || !domains.tokens.spend(session, token)) throw badToken(exchange);
+  if (!domains.tokens.usableFrom(token, exchange.wire.remote.address)) throw new PermissionDenied();
+  if (token.numUses > 0) session.apply();
   exchange.token = token;
 }
 
 /** Vault's clients (Agent, Terraform) match on the second line to log in again. */
-const INVALID_TOKEN = 'permission denied\ninvalid token';
+function badToken({ found }: Exchange): Error {
+  const words = found?.path?.badToken;
+  return words === undefined
+    ? new PermissionDenied('permission denied\ninvalid token')
+    : new InvalidRequest(words);
+}
 
 function missingToken(exchange: Exchange): string {
   if (

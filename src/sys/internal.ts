@@ -128,7 +128,7 @@ function openApiPath(parts: SystemParts): EnginePath {
     if (!acl) throw new PermissionDenied();
     const mounts = [...parts.mounts.all()].filter(({ info }) => acl.grantsUnder(info.path));
     const document = openApiDocument(
-      mounts.map((mount) => ({ ...mount.info, paths: mount.engine?.paths ?? [], singleton: mount.host })),
+      mounts.map(({ info, engine, singleton }) => ({ ...info, paths: engine?.paths ?? [], singleton })),
       { version: parts.server.version, genericMountPaths: input.generic_mount_paths },
     );
     return { raw: { contentType: 'application/json', body: JSON.stringify(document) } };

@@ -155,9 +155,7 @@ function disable(
   const mount = parts.mounts.get(`${kind === 'auth' ? 'auth/' : ''}${path.replace(/\/+$/, '')}/`);
   if (!mount) return undefined;
   find(path);
-  if (mount.entry.class === 'system' || mount.entry.type === 'cubbyhole') {
-    throw new InvalidRequest(`cannot unmount "${mount.info.path}"`);
-  }
+  if (mount.singleton) throw new InvalidRequest(`cannot unmount "${mount.info.path}"`);
   return leaveMount(parts, context, mount);
 }
 

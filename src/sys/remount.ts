@@ -33,8 +33,7 @@ export function remountPaths(parts: SystemParts): EnginePath[] {
             const to = normal(input.to);
             const mount = parts.mounts.get(from);
             if (!mount) throw new InvalidRequest(`no matching mount at ${JSON.stringify(from)}`);
-            if (mount.host || mount.entry.type === 'cubbyhole')
-              throw new InvalidRequest(`cannot remount ${JSON.stringify(from)}`);
+            if (mount.singleton) throw new InvalidRequest(`cannot remount ${JSON.stringify(from)}`);
             if (from.startsWith('auth/') !== to.startsWith('auth/'))
               throw new InvalidRequest('cannot move between secrets engines and auth methods');
             const id = parts.random.uuid();

@@ -12,7 +12,7 @@ export function serverPaths(parts: SystemParts): EnginePath[] {
   return [...sealPaths(parts), ...factPaths(parts), ...lockedUserPaths(parts)];
 }
 
-function sealPaths({ lifecycle, log }: SystemParts): EnginePath[] {
+function sealPaths({ lifecycle }: SystemParts): EnginePath[] {
   return [
     systemPath({
       pattern: 'seal',
@@ -22,13 +22,7 @@ function sealPaths({ lifecycle, log }: SystemParts): EnginePath[] {
       operations: {
         write: {
           outside: true,
-          handler(context) {
-            // After this request has been answered: sealing waits for nobody, and its audit entry needs the devices.
-            context.clock.after(0, () => {
-              lifecycle.seal().catch((error) => log.error('sealing failed', { error }));
-            });
-            return undefined;
-          },
+          handler: () => ({ status: 204, last: () => lifecycle.seal() }),
         },
       },
     }),

@@ -2,6 +2,7 @@ import { InvalidRequest } from '../base/errors.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { text } from '../engine/fields.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
+import { BAD_WRAPPING_TOKEN } from '../wrapping/wrapping.ts';
 import type { SystemParts } from './parts.ts';
 
 /** `sys/wrapping/*`. A wrapping token may come in the body, or as the request's own token. */
@@ -44,6 +45,7 @@ export function wrappingPaths({ wrapping }: SystemParts): EnginePath[] {
     systemPath({
       pattern: 'wrapping/unwrap',
       summary: 'Gives the wrapped reply, once.',
+      badToken: BAD_WRAPPING_TOKEN,
       fields: { token },
       operations: {
         write: {
@@ -56,6 +58,7 @@ export function wrappingPaths({ wrapping }: SystemParts): EnginePath[] {
     systemPath({
       pattern: 'wrapping/rewrap',
       summary: 'Moves a wrapped reply to a new wrapping token.',
+      badToken: BAD_WRAPPING_TOKEN,
       fields: { token },
       operations: {
         write: {

@@ -26,6 +26,9 @@ interface Wrapped {
   readonly path: string;
 }
 
+/** The text is matched on by Vault's clients. */
+export const BAD_WRAPPING_TOKEN = 'wrapping token is not valid or does not exist';
+
 const KEPT = 'wrapping/';
 const POLICY = 'response-wrapping';
 
@@ -106,10 +109,9 @@ export class Wrapping {
   #find(session: Session, id: string): { token: Token; kept: Wrapped } {
     const token = this.#tokens.find(session, id);
     const kept = token?.wrapped ? session.view(KEPT).get<Wrapped>(token.key) : undefined;
-    // The text is matched on by Vault's clients.
-    if (!token || !kept) throw new InvalidRequest('wrapping token is not valid or does not exist');
-    if (kept.createdAtMs + kept.ttl * 1000 <= this.#clock.now())
-      throw new InvalidRequest('wrapping token is not valid or does not exist');
+    if (!token || !kept || kept.createdAtMs + kept.ttl * 1000 <= this.#clock.now()) {
+      throw new InvalidRequest(BAD_WRAPPING_TOKEN);
+    }
     return { token, kept };
   }
 }

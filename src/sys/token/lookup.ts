@@ -4,14 +4,19 @@ import type { UnknownRecord } from '../../base/json.ts';
 import type { EnginePath } from '../../engine/engine.ts';
 import { text } from '../../engine/fields.ts';
 import { pageFields, pageOf } from '../../engine/paging.ts';
-import { listReply } from '../../engine/reply.ts';
-import { systemPath } from '../../mounts/system-context.ts';
+import { listReply, type Reply } from '../../engine/reply.ts';
+import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import type { Token } from '../../tokens/token.ts';
 import type { SystemParts } from '../parts.ts';
 import { byAccessor } from './find.ts';
 
 export function lookupPaths(parts: SystemParts): EnginePath[] {
   const { tokens, clock } = parts;
+  /** Of a use-limited token, this request's use is spent already. */
+  const own = ({ token, tokenText }: SystemContext): Reply => {
+    const spent = token && token.numUses > 0 ? { ...token, numUses: token.numUses - 1 } : token;
+    return { data: shownToken(spent, tokenText, clock.now()) };
+  };
   const tokenField = text({ description: 'The token; without it, the caller’s.', secret: true });
   return [
     systemPath({
@@ -38,10 +43,8 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
       summary: 'Shows the caller’s own token.',
       fields: { token: text({ description: 'Ignored.', deprecated: true, secret: true }) },
       operations: {
-        read: { handler: (context) => ({ data: shownToken(context.token, context.tokenText, clock.now()) }) },
-        write: {
-          handler: (context) => ({ data: shownToken(context.token, context.tokenText, clock.now()) }),
-        },
+        read: { handler: own },
+        write: { handler: own },
       },
     }),
     systemPath({
