@@ -1,0 +1,66 @@
+/** hvac, Python's Vault client, unmodified, does all that it can with one Coffer node. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { CofferNode } from '../services/coffer.ts';
+import * as coffer from '../services/coffer.ts';
+import { available, runHvac } from '../services/hvac.ts';
+
+const read = (name: string) => readFileSync(new URL(`hvac/${name}.py`, import.meta.url), 'utf8');
+const common = read('common');
+
+describe('hvac', { skip: available() }, () => {
+  let node: CofferNode;
+  let keys: { keys: string[]; root_token: string };
+
+  const run = (name: string, input?: unknown) =>
+    runHvac({ address: node.address, token: keys?.root_token }, `${common}\n${read(name)}`, input);
+
+  before(async () => {
+    node = await coffer.start({
+      configuration: 'raw_storage_endpoint = true\nintrospection_endpoint = true',
+    });
+  });
+  after(() => node?.stop());
+
+  test('hvac initialises, unseals and asks for the health of a new node', async () => {
+    keys = (await run('lifecycle')) as typeof keys;
+    await node.request('PUT', 'sys/audit/file', {
+      token: keys.root_token,
+      body: { type: 'file', options: { file_path: node.auditFile } },
+    });
+  });
+
+  for (const [title, name] of [
+    ['hvac uses key/value version 1', 'kv_v1'],
+    ['hvac uses key/value version 2', 'kv_v2'],
+    ['hvac uses the cubbyhole', 'cubbyhole'],
+    ['hvac writes policies and asks for capabilities', 'policies'],
+    ['hvac makes, renews and revokes tokens', 'tokens'],
+    ['hvac logs in by AppRole', 'approle'],
+    ['hvac logs in by userpass', 'userpass'],
+    ['hvac looks after leases', 'leases'],
+    ['hvac wraps and unwraps', 'wrapping'],
+    ['hvac mounts secrets engines and auth methods', 'mounts'],
+    ['hvac uses the tools, keys and configuration of the system', 'system'],
+    ['hvac meets each failure as its own kind of error', 'errors'],
+  ] as const) {
+    test(title, async () => void (await run(name)));
+  }
+
+  test('hvac enables audit devices and finds in their log what it did', async () => {
+    await run('audit', { file: join(node.folder, 'second-audit.log') });
+  });
+
+  test('hvac seals and unseals', async () => void (await run('sealing', keys)));
+
+  test('nothing that hvac did is in the audit log in clear', () => {
+    const log = readFileSync(node.auditFile, 'utf8');
+    assert.ok(log.split('\n').length > 500);
+    for (const secret of [keys.root_token, 'my-own-secret', 'second one', 'a canary in the mine'])
+      assert.ok(!log.includes(secret), secret);
+    for (const text of [node.logs()])
+      for (const key of [...keys.keys, keys.root_token]) assert.ok(!text.includes(key));
+  });
+});

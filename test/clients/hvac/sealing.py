@@ -1,0 +1,16 @@
+"""Sealed by hand and unsealed again: what was there is there."""
+client.sys.enable_secrets_engine('kv', path='sealing')
+client.secrets.kv.v1.create_or_update_secret('kept', {'a': 'b'}, mount_point='sealing')
+limited = client.auth.token.create(policies=['default'])['auth']['client_token']
+raises(exceptions.Forbidden, as_token(limited).sys.seal, text='permission denied')
+empty(client.sys.seal())
+equal(client.sys.is_sealed(), True)
+raises(exceptions.VaultDown, client.auth.token.lookup_self, text='Vault is sealed')
+equal(client.sys.read_health_status(method='HEAD').status_code, 503)
+holds(client.sys.submit_unseal_keys(input['keys'][1:3]), sealed=True, progress=2)
+holds(client.sys.submit_unseal_key(input['keys'][3]), sealed=False)
+equal(client.secrets.kv.v1.read_secret('kept', mount_point='sealing')['data'], {'a': 'b'})
+equal(as_token(limited).is_authenticated(), True)
+client.sys.disable_secrets_engine('sealing')
+empty(client.sys.step_down())
+equal(client.sys.is_sealed(), False)
