@@ -243,7 +243,10 @@ function isPlainAnswer(error: unknown): boolean {
 function detailOf(error: unknown): string {
   const inner: unknown = error instanceof AggregateError ? error.errors[0] : error;
   if (isPlainAnswer(inner)) return 'server gave HTTP response to HTTPS client';
-  return inner instanceof Error ? inner.message : String(inner);
+  // Node's hint to start it with another flag helps nobody who started something else.
+  return inner instanceof Error
+    ? inner.message.replace(/; if the root CA is installed locally.*$/s, '')
+    : String(inner);
 }
 
 function readSetting(what: string, file: string): string {

@@ -126,7 +126,7 @@ async function provide(context: RootContext, client: Client, endpoint: string): 
 /** Who is asked sees the nonce in the question; a share from elsewhere must name the operation that it is for. */
 export function nonceFor(context: Context<{ nonce: typeof flags.nonce }>, status: UnknownRecord): string {
   const { flags: given, arguments: words } = context;
-  if (given.nonce !== undefined) return given.nonce.trim();
+  if (given.nonce) return given.nonce.trim();
   if (words.length === 0) return String(status.nonce ?? '');
   throw new UsageError('Missing nonce value: specify it via the -nonce flag');
 }
