@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { requestData } from './dispatch.ts';
+import { findOperation, requestData } from './dispatch.ts';
 import { type EngineType, path } from './engine.ts';
-import { integer, name, restOfPath, text } from './fields.ts';
+import { integer, lowerCase, name, restOfPath, text } from './fields.ts';
+import { PathTable } from './router.ts';
 import { openEngine } from './testing.ts';
 
 const sample: EngineType = {
@@ -101,4 +102,20 @@ test('parameters of reads and deletions are in the query, others in the body', (
   assert.equal(requestData('delete', sent), sent.query);
   assert.equal(requestData('patch', sent), sent.body);
   assert.deepEqual(requestData('update', { query: { q: 1 }, body: undefined }), {});
+});
+
+test('every spelling of a path has the same canonical one', () => {
+  const fields = { name: name('Which.', { canonical: lowerCase }), path: restOfPath('Where.') };
+  const operations = { read: { handler: () => undefined }, list: { handler: () => undefined } };
+  const table = new PathTable([
+    path({ pattern: 'things/{name}', summary: 'A thing.', fields: { name: fields.name }, operations }),
+    path({ pattern: 'free/{path...}', summary: 'A tree.', fields: { path: fields.path }, operations }),
+  ]);
+  const canonical = (requestPath: string, operation: 'read' | 'list' = 'read') =>
+    findOperation(table, requestPath, operation).canonicalPath;
+  for (const spelled of ['things/ann', 'things/ANN', 'things/Ann/'])
+    assert.equal(canonical(spelled), 'things/ann');
+  assert.equal(canonical('things/ANN', 'list'), 'things/ann/');
+  assert.equal(canonical('free/Ann/'), 'free/Ann/', 'in a tree a slash makes another key');
+  assert.equal(canonical('elsewhere/Ann/'), 'elsewhere/Ann/');
 });

@@ -18,6 +18,8 @@ export interface FoundOperation {
   readonly captures: Readonly<Record<string, string>>;
   /** Relative to the mount, as asked for. */
   readonly requestPath: string;
+  /** The same in the one spelling of all that lead here: policy rules for it hold too. */
+  readonly canonicalPath: string;
   readonly operation: Operation;
 }
 
@@ -51,8 +53,15 @@ export function findOperation(table: PathTable, requestPath: string, operation: 
     spec: operationName && match?.path.operations[operationName],
     captures: match?.captures ?? {},
     requestPath,
+    canonicalPath: match ? asFolder(match.canonicalPath, operation) : requestPath,
     operation,
   };
+}
+
+/** Lists are about a folder. */
+function asFolder(path: string, operation: Operation): string {
+  const listing = operation === 'list' || operation === 'scan';
+  return listing && path !== '' && !path.endsWith('/') ? `${path}/` : path;
 }
 
 /** The parameters as sent. */

@@ -20,6 +20,8 @@ export interface Field<T = unknown> {
   readonly query?: boolean;
   /** For a field in the path: which segment texts route here; others fall to `unsupported path`. */
   readonly segment?: RegExp;
+  /** The one spelling of what several spellings name: the input has it, and in a path policy rules for it hold too. */
+  canonical?(value: T): T;
   /** Throws an Error whose message completes "error converting input for field …"; never includes the value. */
   parse(value: unknown): T;
 }
@@ -49,6 +51,7 @@ export interface FieldOptions<T> {
   choices?: readonly T[];
   query?: boolean;
   segment?: RegExp;
+  canonical?(value: T): T;
 }
 type Sure<T> = FieldOptions<T> & ({ default: T } | { required: true });
 
@@ -62,7 +65,8 @@ function maker<T>(type: FieldType, convert: (value: unknown) => T): FieldMaker<T
     ...options,
     type,
     parse(value) {
-      const parsed = convert(value);
+      const converted = convert(value);
+      const parsed = options.canonical ? options.canonical(converted) : converted;
       if (options.choices && !options.choices.includes(parsed)) {
         throw new Error(`must be one of ${options.choices.join(', ')}`);
       }
@@ -94,12 +98,20 @@ export const any = maker<unknown>('any', (value) => value);
 export const time = maker<number>('time', toTime);
 
 /** A name in a path, as Vault's generic names: word characters, inner dots and dashes. */
-export function name(description: string): Field<string> {
-  return text({ description, required: true, segment: /^\w(?:[\w.-]*\w)?$/ });
+export function name(description: string, spelling: Spelling = {}): Field<string> {
+  return text({ description, required: true, segment: /^\w(?:[\w.-]*\w)?$/, ...spelling });
 }
 /** The rest of the path; may be empty. */
-export function restOfPath(description: string): Field<string> {
-  return text({ description, default: '' });
+export function restOfPath(description: string, spelling: Spelling = {}): Field<string> {
+  return text({ description, default: '', ...spelling });
+}
+type Spelling = Pick<FieldOptions<string>, 'canonical'>;
+
+export function lowerCase(value: string): string {
+  return value.toLowerCase();
+}
+export function withoutTrailingSlash(value: string): string {
+  return value.replace(/\/+$/, '');
 }
 
 /**

@@ -4,6 +4,8 @@ import type { EnginePath } from './engine.ts';
 export interface Match {
   readonly path: EnginePath;
   readonly captures: Readonly<Record<string, string>>;
+  /** The request path in the one spelling of all that lead here with these captures; without the slash that LIST has. */
+  readonly canonicalPath: string;
 }
 
 interface Compiled {
@@ -13,6 +15,8 @@ interface Compiled {
   readonly rest: string | undefined;
   /** Where a `{name+}` stands, -1 without one. */
   readonly manyAt: number;
+  /** Some placeholder has several spellings. */
+  readonly spelled: boolean;
 }
 type Segment =
   | { readonly literal: string }
@@ -42,7 +46,13 @@ export class PathTable {
     for (const group of [this.#byFirst.get(segments[0]!), this.#other]) {
       for (const candidate of group ?? []) {
         const captures = capture(candidate, segments, trailing);
-        if (captures) return { path: candidate.path, captures };
+        if (!captures) continue;
+        const plain = !trailing && !candidate.spelled;
+        return {
+          path: candidate.path,
+          captures,
+          canonicalPath: plain ? requestPath : canonicalPath(candidate, captures),
+        };
       }
     }
     return undefined;
@@ -62,7 +72,22 @@ function compile(path: EnginePath): Compiled {
     return { name, accepts: field.segment, many: placeholder[2] === '+' };
   });
   const manyAt = segments.findIndex((segment) => 'many' in segment && segment.many);
-  return { path, segments, rest: last?.[1], manyAt };
+  const names = segments.flatMap((segment) => ('name' in segment ? [segment.name] : []));
+  const spelled = [...names, last?.[1] ?? ''].some((name) => path.fields[name]?.canonical !== undefined);
+  return { path, segments, rest: last?.[1], manyAt, spelled };
+}
+
+function canonicalPath(
+  { path, segments, rest }: Compiled,
+  captures: Readonly<Record<string, string>>,
+): string {
+  const spelling = (name: string) => {
+    const value = captures[name] ?? '';
+    return String(path.fields[name]?.canonical?.(value) ?? value);
+  };
+  const parts = segments.map((segment) => ('literal' in segment ? segment.literal : spelling(segment.name)));
+  const last = rest === undefined ? '' : spelling(rest);
+  return [...parts, ...(last === '' ? [] : [last])].join('/');
 }
 
 function bySpecificity(a: Compiled, b: Compiled): number {

@@ -1,6 +1,7 @@
 import { PermissionDenied } from '../base/errors.ts';
 import { createOrUpdate } from '../engine/dispatch.ts';
 import type { Operation } from '../engine/engine.ts';
+import type { Acl, AclDecision } from '../policies/acl.ts';
 import { requestContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import { missingRoute } from './mount.ts';
@@ -15,15 +16,25 @@ export function checkPolicy(exchange: Exchange): void {
   if (found?.path?.public) return;
   if (!token) throw new PermissionDenied();
   exchange.acl = exchange.domains.policies.aclFor(exchange.session, token.policies);
-  exchange.decision = exchange.acl.check({
-    path: exchange.path,
+  exchange.decision = decide(exchange, exchange.acl);
+  if (!exchange.decision.allowed) throw new PermissionDenied();
+  if (!exchange.mount || !found || exchange.mount.failure) throw missingRoute(exchange);
+}
+
+/** By the rule for the path as sent, and by the one for its plain spelling: `ANN/` is not a way around a rule for `ann`. */
+function decide(exchange: Exchange, acl: Acl): AclDecision {
+  const { found, mount } = exchange;
+  const asked = {
     operation: exchange.operation,
     data: exchange.data,
     wrapTtlSeconds: exchange.wrapTtl,
     sudoRequired: found?.path?.sudo ?? false,
-  });
-  if (!exchange.decision.allowed) throw new PermissionDenied();
-  if (!exchange.mount || !found || exchange.mount.failure) throw missingRoute(exchange);
+  };
+  const asSent = acl.check({ ...asked, path: exchange.path });
+  const plain = mount && found ? mount.info.path + found.canonicalPath : exchange.path;
+  if (!asSent.allowed || plain === exchange.path) return asSent;
+  const asMeant = acl.check({ ...asked, path: plain });
+  return asMeant.rule && !asMeant.allowed ? asMeant : asSent;
 }
 
 /** A path that cannot tell gets `update`. */

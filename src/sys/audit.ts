@@ -1,6 +1,6 @@
 import { InvalidRequest } from '../base/errors.ts';
 import type { EnginePath } from '../engine/engine.ts';
-import { boolean, pairs, restOfPath, text } from '../engine/fields.ts';
+import { boolean, lowerCase, pairs, restOfPath, text, withoutTrailingSlash } from '../engine/fields.ts';
 import { systemPath } from '../mounts/system-context.ts';
 import type { SystemParts } from './parts.ts';
 
@@ -26,7 +26,7 @@ export function auditPaths({ audit }: SystemParts): EnginePath[] {
       summary: 'Enables or disables an audit device.',
       sudo: true,
       fields: {
-        path: restOfPath('The device’s name.'),
+        path: restOfPath('The device’s name.', { canonical: withoutTrailingSlash }),
         type: text({ description: 'file, syslog, socket or http.' }),
         description: text({ description: 'For humans.', default: '' }),
         local: boolean({ description: 'Not replicated.', default: false }),
@@ -56,7 +56,10 @@ export function auditPaths({ audit }: SystemParts): EnginePath[] {
     systemPath({
       pattern: 'audit-hash/{path...}',
       summary: 'Hashes a text as an audit device does, to find it in its log.',
-      fields: { path: restOfPath('The device.'), input: text({ description: 'The text.', secret: true }) },
+      fields: {
+        path: restOfPath('The device.', { canonical: withoutTrailingSlash }),
+        input: text({ description: 'The text.', secret: true }),
+      },
       operations: {
         write: {
           handler(_, input) {
@@ -88,7 +91,7 @@ function headerPaths(audit: SystemParts['audit']): EnginePath[] {
       summary: 'Whether a request header is audited, and hashed.',
       sudo: true,
       fields: {
-        header: text({ description: 'The header.', required: true }),
+        header: text({ description: 'The header.', required: true, canonical: lowerCase }),
         hmac: boolean({ description: 'Show its hash, not its value.', default: false }),
       },
       operations: {
@@ -96,7 +99,7 @@ function headerPaths(audit: SystemParts['audit']): EnginePath[] {
           handler(_, input) {
             const header = audit.headers.get(input.header);
             if (!header) throw new InvalidRequest('Could not find header in config');
-            return { data: { [input.header.toLowerCase()]: header }, topLevel: 'also' };
+            return { data: { [input.header]: header }, topLevel: 'also' };
           },
         },
         write: {

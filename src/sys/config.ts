@@ -2,7 +2,7 @@ import type { Session } from '../barrier/session.ts';
 import { InvalidRequest, NotFound } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/logger.ts';
 import type { EnginePath } from '../engine/engine.ts';
-import { any, boolean, list, text } from '../engine/fields.ts';
+import { any, boolean, list, lowerCase, text } from '../engine/fields.ts';
 import { listReply } from '../engine/reply.ts';
 import { systemPath } from '../mounts/system-context.ts';
 import type { SystemParts } from './parts.ts';
@@ -129,7 +129,7 @@ function corsPaths({ server }: SystemParts): EnginePath[] {
 function uiHeaderPaths({ server }: SystemParts): EnginePath[] {
   const store = (session: Session) =>
     session.view(SETTINGS).put('ui-headers', Object.fromEntries(server.uiHeaders));
-  const header = text({ description: 'The header.', required: true });
+  const header = text({ description: 'The header.', required: true, canonical: lowerCase });
   return [
     systemPath({
       pattern: 'config/ui/headers',
@@ -150,14 +150,14 @@ function uiHeaderPaths({ server }: SystemParts): EnginePath[] {
       operations: {
         read: {
           handler(_, input) {
-            const values = server.uiHeaders.get(input.header.toLowerCase());
+            const values = server.uiHeaders.get(input.header);
             if (!values) throw new NotFound();
             return { data: input.multivalue ? { values } : { value: values[0] ?? '' }, topLevel: 'also' };
           },
         },
         write: {
           handler(context, input) {
-            const headerName = input.header.toLowerCase();
+            const headerName = input.header;
             if (headerName.startsWith('x-vault-')) throw new InvalidRequest('X-Vault headers cannot be set');
             if (!/^[a-z0-9-]{1,100}$/.test(headerName)) throw new InvalidRequest('invalid header name');
             const values = input.values ?? [];
@@ -170,7 +170,7 @@ function uiHeaderPaths({ server }: SystemParts): EnginePath[] {
         },
         delete: {
           handler(context, input) {
-            server.uiHeaders.delete(input.header.toLowerCase());
+            server.uiHeaders.delete(input.header);
             store(context.session);
             return undefined;
           },

@@ -75,7 +75,8 @@ function tell(parts: SystemParts, context: SystemContext, token: Token | undefin
   const operation = asked.operation as Operation;
   const match = parts.mounts.match(path);
   const found = match && findOperation(match.mount.table, match.relative, operation);
-  const explanation = explain(parts.policies.aclFor(context.session, token.policies), {
+  const acl = parts.policies.aclFor(context.session, token.policies);
+  const about = {
     path,
     operation,
     data: asked.data,
@@ -83,7 +84,13 @@ function tell(parts: SystemParts, context: SystemContext, token: Token | undefin
     sudoRequired: found?.path?.sudo ?? false,
     mountPath: match?.mount.info.path,
     mountKind: match && kindOf(match.mount.entry),
-  });
+  };
+  const asSent = explain(acl, about);
+  // Rules for the plain spelling of a path hold as well.
+  const asMeant = found
+    ? explain(acl, { ...about, path: match.mount.info.path + found.canonicalPath })
+    : asSent;
+  const explanation = asSent.allowed && asMeant.rule && !asMeant.allowed ? asMeant : asSent;
   const { rule, nearMisses, summary, ...rest } = explanation;
   const [source] = rule?.sources ?? [];
   const [miss] = nearMisses;

@@ -1,7 +1,7 @@
 import { rfc3339 } from '../base/clock.ts';
 import { InvalidRequest } from '../base/errors.ts';
 import type { EnginePath } from '../engine/engine.ts';
-import { boolean, duration, restOfPath, text } from '../engine/fields.ts';
+import { boolean, duration, restOfPath, text, withoutTrailingSlash } from '../engine/fields.ts';
 import { pageFields, pageOf } from '../engine/paging.ts';
 import { listReply, type Reply } from '../engine/reply.ts';
 import { IRREVOCABLE_ATTEMPTS, type Lease } from '../leases/lease.ts';
@@ -14,7 +14,7 @@ import { renewParts } from './token/renew.ts';
 
 const leaseId = text({ description: 'The lease.' });
 const urlLeaseId = restOfPath('The lease, in the path.');
-const prefix = restOfPath('Leases whose id starts so.');
+const prefix = restOfPath('Leases whose id starts so.', { canonical: withoutTrailingSlash });
 const increment = duration({
   description: 'How long it shall live from now; 0 takes what it was issued with.',
   default: 0,

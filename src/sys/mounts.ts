@@ -3,7 +3,17 @@ import { InvalidRequest } from '../base/errors.ts';
 import { isRecord, type UnknownRecord } from '../base/json.ts';
 import { parseDuration } from '../engine/duration.ts';
 import type { EnginePath } from '../engine/engine.ts';
-import { any, boolean, duration, list, map, pairs, restOfPath, text } from '../engine/fields.ts';
+import {
+  any,
+  boolean,
+  duration,
+  list,
+  map,
+  pairs,
+  restOfPath,
+  text,
+  withoutTrailingSlash,
+} from '../engine/fields.ts';
 import type { MountConfig, UserLockout } from '../mounts/entry.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
@@ -17,8 +27,8 @@ export function mountPaths(parts: SystemParts, kind: Kind): EnginePath[] {
   const root = kind === 'auth' ? 'auth' : 'mounts';
   const what = kind === 'auth' ? 'auth method' : 'secrets engine';
   const find = (path: string): OpenMount => {
-    const mount = parts.mounts.get(`${kind === 'auth' ? 'auth/' : ''}${path.replace(/\/+$/, '')}/`);
-    if (!mount) throw new InvalidRequest(`No ${what} mount at ${path.replace(/\/+$/, '')}/`);
+    const mount = parts.mounts.get(`${kind === 'auth' ? 'auth/' : ''}${path}/`);
+    if (!mount) throw new InvalidRequest(`No ${what} mount at ${path}/`);
     return mount;
   };
   return [
@@ -43,7 +53,7 @@ export function mountPaths(parts: SystemParts, kind: Kind): EnginePath[] {
       summary: `Enables, shows or disables a ${what}.`,
       sudo: kind === 'auth',
       fields: {
-        path: restOfPath('Where to mount it.'),
+        path: restOfPath('Where to mount it.', { canonical: withoutTrailingSlash }),
         type: text({ description: `Type of the ${what}, such as ${kind === 'auth' ? 'approle' : 'kv'}.` }),
         description: text({ description: 'For humans.', default: '' }),
         config: map({ description: 'Lease times, audit and header settings; as for tune.' }),
@@ -152,7 +162,7 @@ function disable(
   kind: Kind,
   find: (path: string) => OpenMount,
 ) {
-  const mount = parts.mounts.get(`${kind === 'auth' ? 'auth/' : ''}${path.replace(/\/+$/, '')}/`);
+  const mount = parts.mounts.get(`${kind === 'auth' ? 'auth/' : ''}${path}/`);
   if (!mount) return undefined;
   find(path);
   if (mount.singleton) throw new InvalidRequest(`cannot unmount "${mount.info.path}"`);

@@ -6,11 +6,12 @@ import { pageFields, pageOf } from '../engine/paging.ts';
 import { listReply, type Reply } from '../engine/reply.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import { lintPolicy } from '../policies/lint.ts';
+import { normalPolicyName } from '../policies/names.ts';
 import type { PolicyWrite } from '../policies/store.ts';
 import type { SystemParts } from './parts.ts';
 
 const writeFields = {
-  name: restOfPath('The policy; upper and lower case are the same.'),
+  name: restOfPath('The policy; upper and lower case are the same.', { canonical: normalPolicyName }),
   policy: text({ description: 'Its rules, HCL or JSON, plain or in base64.' }),
   rules: text({ description: 'Older name for policy.', deprecated: true }),
   ttl: duration({ description: 'The policy ends after this.' }),
@@ -89,7 +90,7 @@ function detailedPaths({ policies }: SystemParts): EnginePath[] {
     systemPath({
       pattern: 'policies/detailed/acl/{name...}',
       summary: 'A policy with its version and times.',
-      fields: { name: restOfPath('The policy.') },
+      fields: { name: restOfPath('The policy.', { canonical: normalPolicyName }) },
       operations: {
         read: {
           handler(context, input) {

@@ -2,7 +2,16 @@ import type { View } from '../../barrier/view.ts';
 import { InvalidRequest, NotFound } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import { parseCidrList } from '../../crypto/cidr.ts';
-import { boolean, duration, type Field, type Input, integer, list, text } from '../../engine/fields.ts';
+import {
+  boolean,
+  duration,
+  type Field,
+  type Input,
+  integer,
+  list,
+  lowerCase,
+  text,
+} from '../../engine/fields.ts';
 import {
   mergeTokenFields,
   type StoredTokenFields,
@@ -36,6 +45,7 @@ export const roleNameField: Field<string> = text({
   description: 'Name of the role; case does not matter.',
   required: true,
   segment: /^\w(?:[\w. -]*\w)?$/,
+  canonical: lowerCase,
 });
 
 /** As stored; wire names where the field is one of the API's. */

@@ -1,7 +1,7 @@
 import type { Page, View } from '../../barrier/view.ts';
 import { InvalidRequest } from '../../base/errors.ts';
 import { checkPasswordHash, hashPassword } from '../../crypto/password-hash.ts';
-import { duration, type Input, list, name, text } from '../../engine/fields.ts';
+import { duration, type Input, list, lowerCase, name, text } from '../../engine/fields.ts';
 import {
   mergeTokenFields,
   type StoredTokenFields,
@@ -10,7 +10,7 @@ import {
 } from '../../engine/login.ts';
 
 /** Anything else in this place of a path is an unsupported path, so that a user has no second spelling but by case. */
-export const usernameField = name('Name of the user; case does not matter.');
+export const usernameField = name('Name of the user; case does not matter.', { canonical: lowerCase });
 
 export const passwordFields = {
   password: text({ description: 'The password.', secret: true }),
