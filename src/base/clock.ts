@@ -68,7 +68,16 @@ export class ManualClock implements Clock {
   }
 }
 
-/** RFC 3339 with nanoseconds, as the API prints times. */
+const TIMES_KEPT_MAX = 4096;
+const times = new Map<number, string>();
+
+/** RFC 3339 with nanoseconds, as the API prints times. The same ones are printed over and over, so they are kept. */
 export function rfc3339(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, -1)}000000Z`;
+  let text = times.get(ms);
+  if (text === undefined) {
+    text = `${new Date(ms).toISOString().slice(0, -1)}000000Z`;
+    if (times.size >= TIMES_KEPT_MAX) times.clear();
+    times.set(ms, text);
+  }
+  return text;
 }

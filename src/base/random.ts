@@ -1,4 +1,4 @@
-import { randomBytes as nodeRandomBytes, randomFillSync } from 'node:crypto';
+import { randomBytes as nodeRandomBytes, randomFillSync, randomUUID } from 'node:crypto';
 
 /** Randomness as the rest of Coffer sees it; handed in, so that simulations are seeded. */
 export interface Random {
@@ -61,7 +61,7 @@ function systemBytes(count: number): Buffer {
   return part;
 }
 
-export const systemRandom: Random = randomFrom(systemBytes);
+export const systemRandom: Random = { ...randomFrom(systemBytes), uuid: () => randomUUID() };
 
 /** A seeded generator (SplitMix64) for simulations and tests; never for secrets. */
 export function seededRandom(seed: number): Random {

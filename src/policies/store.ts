@@ -57,6 +57,10 @@ interface CachedAcl {
   readonly validUntilMs: number;
 }
 
+interface LastAcl extends CachedAcl {
+  readonly names: readonly string[];
+}
+
 /**
  * The stored ACL policies. Every look at a policy reads its record through the session, so a request sees exactly the
  * policies of its own transaction: the caches only save parsing and compiling what is still word for word the same.
@@ -71,6 +75,9 @@ export class Policies {
     weightMax: CACHED_RULES_MAX,
     weigh: ({ acl }) => acl.rules.length + ENTRY_WEIGHT,
   });
+
+  /** For a token's list of policies, which is one object as long as the token's record is remembered. */
+  readonly #lastOf = new WeakMap<readonly string[], LastAcl>();
 
   constructor({ clock }: { clock: Clock }) {
     this.#clock = clock;
@@ -177,8 +184,10 @@ export class Policies {
 
   /** The compiled rights of a set of policies for one caller. Names without a policy grant nothing. */
   aclFor(session: Session, policyNames: readonly string[], identity?: TemplateIdentity): Acl {
-    const names = policyNames.map(normalPolicyName);
     const view = session.view(ACL_POLICIES);
+    const last = identity ? undefined : this.#lastOf.get(policyNames);
+    if (last && this.#isCurrent(view, last)) return last.acl;
+    const names = policyNames.map(normalPolicyName);
     const sources = names.map((name) => (name === ROOT_POLICY ? undefined : this.#stored(view, name)));
     const policies = sources.flatMap((stored, at) => (stored ? [this.#parse(names[at]!, stored)] : []));
     const key = cacheKey(names, policies, identity);
@@ -189,11 +198,22 @@ export class Policies {
       nowMs < cached.validUntilMs &&
       sources.every((stored, at) => isSame(stored, cached.sources[at]))
     ) {
+      if (!identity) this.#lastOf.set(policyNames, { ...cached, names });
       return cached.acl;
     }
     const acl = compileAcl({ policies: expanded(names, policies, sources, identity), nowMs });
     this.#compiled.set(key, { acl, sources, validUntilMs: acl.expiresAtMs });
     return acl;
+  }
+
+  /** Whether every record is still the one the rights were compiled from. */
+  #isCurrent(view: View, { names, sources, validUntilMs }: LastAcl): boolean {
+    if (this.#clock.now() >= validUntilMs) return false;
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i]!;
+      if (name !== ROOT_POLICY && this.#stored(view, name) !== sources[i]) return false;
+    }
+    return true;
   }
 
   #stored(view: View, name: string): StoredPolicy | undefined {
