@@ -37,6 +37,7 @@ before(async () => {
   for (const [path, body] of [
     ['sys/mounts/kv', { type: 'kv' }],
     ['sys/mounts/secret', { type: 'kv', options: { version: '2' } }],
+    ['sys/mounts/database', { type: 'database' }],
     ['sys/auth/approle', { type: 'approle' }],
     ['sys/auth/userpass', { type: 'userpass' }],
   ] as const) {
@@ -74,7 +75,10 @@ test('every documented path answers with help, and the help has the path', async
   const shapes = new Set(Object.keys(document.paths).map((path) => path.replace(/\/$/, '')));
   const wrong: string[] = [];
   for (const template of [...shapes, ...table.map((line) => line.template.replace(/\/$/, ''))]) {
-    const path = template.slice(1).replaceAll('{urlbytes}', '8').replaceAll(/\{\w+\}/g, 'any');
+    const path = template
+      .slice(1)
+      .replaceAll('{urlbytes}', '8')
+      .replaceAll(/\{\w+\}/g, 'any');
     const answer = await node.request('GET', `${path}?help=1`, { token });
     const help = answer.status === 200 ? answer.json() : {};
     if (

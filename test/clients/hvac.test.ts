@@ -3,14 +3,17 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { CofferNode } from '../services/coffer.ts';
+import pg from 'pg';
+import type { CofferNode, CofferNode } from '../services/coffer.ts';
 import * as coffer from '../services/coffer.ts';
 import { available, runHvac } from '../services/hvac.ts';
+import { type Postgres, available as postgresAvailable, start as startPostgres } from '../services/postgres.ts';
+import { waitUntil } from '../services/process.ts';
 
 const read = (name: string) => readFileSync(new URL(`hvac/${name}.py`, import.meta.url), 'utf8');
 const common = read('common');
 
-describe('hvac', { skip: available() }, () => {
+describe('hvac', { skip: available() ?? false }, () => {
   let node: CofferNode;
   let keys: { keys: string[]; root_token: string };
 
@@ -53,6 +56,27 @@ describe('hvac', { skip: available() }, () => {
     await run('audit', { file: join(node.folder, 'second-audit.log') });
   });
 
+  test('hvac gets database logins that end with their leases', {
+    skip: postgresAvailable() ?? false,
+  }, async () => {
+    const server = await startPostgres();
+    const admin = new pg.Client({ connectionString: server.url() });
+    try {
+      await admin.connect();
+      await admin.query('CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)');
+      const { host, port, user, password, database } = server;
+      const made = (await run('database', { host, port, user, password, database })) as Login[];
+      for (const login of made) assert.deepEqual(await ordersSeenBy(server, login), [{ id: 1 }]);
+      await run('database_end', { lease_id: made[0]?.lease_id });
+      await waitUntil(async () => (await loginsLeft(admin)) === 2, { what: 'the revoked login to go' });
+      await node.request('DELETE', 'sys/mounts/database', { token: keys.root_token });
+      await waitUntil(async () => (await loginsLeft(admin)) === 0, { what: 'the logins of the mount to go' });
+    } finally {
+      await admin.end();
+      await server.stop();
+    }
+  });
+
   test('hvac seals and unseals', async () => void (await run('sealing', keys)));
 
   test('nothing that hvac did is in the audit log in clear', () => {
@@ -64,3 +88,23 @@ describe('hvac', { skip: available() }, () => {
       for (const key of [...keys.keys, keys.root_token]) assert.ok(!text.includes(key));
   });
 });
+
+interface Login {
+  readonly username: string;
+  readonly password: string;
+  readonly lease_id: string;
+}
+
+async function ordersSeenBy(server: Postgres, { username, password }: Login): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: server.url(username, password) });
+  try {
+    await client.connect();
+    return (await client.query('SELECT id FROM orders')).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function loginsLeft(admin: pg.Client): Promise<number> {
+  return (await admin.query("SELECT 1 FROM pg_roles WHERE rolname LIKE 'v-%'")).rows.length;
+}
