@@ -6,7 +6,7 @@ import { auditDeviceTypes } from './audit/registry.ts';
 import { authMethods } from './auth/registry.ts';
 import type { Barrier } from './barrier/barrier.ts';
 import { KeyRotation } from './barrier/rotation.ts';
-import { openSession, persist, type Session } from './barrier/session.ts';
+import { openSession, persist } from './barrier/session.ts';
 import type { Clock } from './base/clock.ts';
 import type { Logger, LogLevels } from './base/logger.ts';
 import type { Random } from './base/random.ts';
@@ -16,9 +16,9 @@ import type { Lifecycle, Unsealed } from './lifecycle/lifecycle.ts';
 import { type LockoutDefaults, Lockouts } from './lockouts/lockouts.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import type { MountClass } from './mounts/entry.ts';
-import { dataPrefix, Mounts } from './mounts/mounts.ts';
+import { type EngineRegistry, Mounts, type NewMount } from './mounts/mounts.ts';
 import { Periodic } from './mounts/periodic.ts';
-import type { WorkParts } from './mounts/work.ts';
+import { type WorkParts, workContext } from './mounts/work.ts';
 import type { Domains } from './pipeline/exchange.ts';
 import { PasswordPolicies } from './policies/password-store.ts';
 import { Policies } from './policies/store.ts';
@@ -53,17 +53,91 @@ export interface UnsealedOptions {
 export type OpenUnsealed = Unsealed & { readonly domains: Domains };
 
 export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
-  const { store, barrier, clock, random, server } = options;
+  const { server } = options;
   const log = options.log.named('core');
+  const registry = new Map<MountClass, EngineType[]>();
+  const passwordPolicies = new PasswordPolicies({ random: options.random });
+  const domains = openDomains(options, registry, passwordPolicies);
+  const { mounts, tokens, leases, policies, audit, openSession: session } = domains;
+  const rotation = new KeyRotation({ ...options, openSession: session, log });
+  const parts = systemParts(options, domains, rotation);
+  fillRegistry(registry, [
+    ...options.engines,
+    ...secretsEngines,
+    ...authMethods,
+    tokenEngine(parts),
+    systemEngine(parts, passwordPolicies),
+  ]);
+  const periodic = new Periodic({ ...domains, mounts: () => mounts.all(), clock: options.clock, log });
+  return {
+    domains,
+    initialize(within) {
+      tokens.initialize(within);
+      tokens.start(within);
+      policies.initialize(within);
+      for (const mount of FIRST_MOUNTS) mounts.enable(within, mount);
+    },
+    async start(within) {
+      tokens.start(within);
+      const leaving = mounts.load(within);
+      audit.load(within);
+      for (const device of options.declaredAudits) {
+        if (!audit.list().some(({ path }) => path === `${device.path}/`)) await audit.enable(within, device);
+      }
+      loadSettings({ server }, within);
+      recordVersion(within, server);
+      policies.removeExpired(within);
+      rotation.start();
+      leases.start();
+      periodic.start();
+      for (const entry of leaving) {
+        endMount({ openSession: session, mounts }, entry).catch((error) =>
+          log.error('clearing a disabled mount failed', { error }),
+        );
+      }
+      await persist(within);
+    },
+    async stop() {
+      await periodic.stop();
+      await leases.stop();
+      await mounts.close();
+      await audit.close();
+      await rotation.stop();
+    },
+    createRootToken: (within) => tokens.createRoot(within),
+  };
+}
+
+const FIRST_MOUNTS: readonly NewMount[] = [
+  {
+    path: 'sys/',
+    class: 'system',
+    type: 'system',
+    description: 'system endpoints used for control, policy and debugging',
+  },
+  {
+    path: 'cubbyhole/',
+    class: 'secret',
+    type: 'cubbyhole',
+    description: 'per-token private secret storage',
+    local: true,
+  },
+  { path: 'token/', class: 'auth', type: 'token', description: 'token based credentials' },
+];
+
+function openDomains(
+  options: UnsealedOptions,
+  registry: EngineRegistry,
+  passwordPolicies: PasswordPolicies,
+): Domains {
+  const { store, barrier, clock, random, server } = options;
   const session = () => openSession({ store, barrier });
-  const passwordPolicies = new PasswordPolicies({ random });
   const work: WorkParts = {
     clock,
     random,
     log: options.log.named('engine'),
     generatePassword: (within, policyName) => passwordPolicies.generate(within, policyName),
   };
-  const registry = new Map<MountClass, EngineType[]>();
   const mounts = new Mounts({
     registry,
     limits: server.limits,
@@ -82,7 +156,8 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     openSession: session,
     cleared(within, tokenKey) {
       wrapping.clear(within, tokenKey);
-      clearCubbyhole(mounts, within, tokenKey);
+      for (const mount of mounts.all())
+        mount.engine?.forgetToken?.(workContext(work, within, mount), tokenKey);
     },
   });
   const leases = new Leases({
@@ -95,8 +170,6 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     log: options.log.named('expiration'),
   });
   const wrapping = new Wrapping({ tokens, clock });
-  const policies = new Policies({ clock });
-  const lockouts = new Lockouts({ clock, defaults: options.lockouts });
   const audit = openAudit({
     clock,
     random,
@@ -106,124 +179,27 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     stderr: process.stderr,
     ...options.audit,
   });
-  const domains: Domains = {
-    openSession: session,
-    mounts,
-    tokens,
-    leases,
-    policies,
-    wrapping,
-    lockouts,
-    audit,
-    work,
-  };
-  const rotation = new KeyRotation({ barrier, store, openSession: session, clock, log });
-  const parts: SystemParts = {
+  const policies = new Policies({ clock });
+  const lockouts = new Lockouts({ clock, defaults: options.lockouts });
+  return { openSession: session, mounts, tokens, leases, policies, wrapping, lockouts, audit, work };
+}
+
+function systemParts(options: UnsealedOptions, domains: Domains, rotation: KeyRotation): SystemParts {
+  const { barrier, lifecycle, metrics, clock, random, logLevels, server } = options;
+  return {
     ...domains,
-    lifecycle: options.lifecycle,
-    metrics: options.metrics,
+    lifecycle,
+    metrics,
     clock,
     random,
     log: options.log.named('system'),
-    logLevels: options.logLevels,
+    logLevels,
     server,
     rotation,
-    keys: {
-      status: () => barrier.keyStatus,
-      quarantined: () => barrier.quarantined(),
-    },
-  };
-  fillRegistry(registry, [
-    ...options.engines,
-    ...secretsEngines,
-    ...authMethods,
-    tokenEngine(parts),
-    systemEngine(parts, passwordPolicies),
-  ]);
-  const periodic = new Periodic({ mounts: () => mounts.all(), openSession: session, work, clock, log });
-  return {
-    domains,
-    initialize(within) {
-      tokens.initialize(within);
-      tokens.start(within);
-      policies.initialize(within);
-      mounts.enable(within, {
-        path: 'sys/',
-        class: 'system',
-        type: 'system',
-        description: 'system endpoints used for control, policy and debugging',
-      });
-      mounts.enable(within, {
-        path: 'cubbyhole/',
-        class: 'secret',
-        type: 'cubbyhole',
-        description: 'per-token private secret storage',
-        local: true,
-      });
-      mounts.enable(within, {
-        path: 'token/',
-        class: 'auth',
-        type: 'token',
-        description: 'token based credentials',
-      });
-    },
-    async start(within) {
-      tokens.start(within);
-      const leaving = mounts.load(within);
-      audit.load(within);
-      for (const device of options.declaredAudits) {
-        if (!audit.list().some(({ path }) => path === `${device.path}/`)) await audit.enable(within, device);
-      }
-      loadSettings({ server }, within);
-      recordVersion(within, server);
-      rotation.start();
-      leases.start();
-      periodic.start();
-      for (const entry of leaving) {
-        endMount({ openSession: session, mounts }, entry).catch((error) =>
-          log.error('clearing a disabled mount failed', { error }),
-        );
-      }
-      await persist(within);
-    },
-    async stop() {
-      await periodic.stop();
-      await leases.stop();
-      await mounts.close();
-      await audit.close();
-      await rotation.stop();
-    },
-    createRootToken: (within) => rootToken(tokens, within),
+    keys: { status: () => barrier.keyStatus, quarantined: () => barrier.quarantined() },
   };
 }
 
 function fillRegistry(registry: Map<MountClass, EngineType[]>, types: readonly EngineType[]): void {
   for (const type of types) registry.set(type.class, [...(registry.get(type.class) ?? []), type]);
-}
-
-function rootToken(tokens: Tokens, session: Session): string {
-  return tokens.create(session, {
-    type: 'service',
-    parent: undefined,
-    policies: ['root'],
-    path: 'auth/token/root',
-    meta: null,
-    displayName: 'root',
-    numUses: 0,
-    ttl: 0,
-    explicitMaxTtl: 0,
-    period: 0,
-    renewable: false,
-    entityId: '',
-    role: '',
-    boundCidrs: [],
-  }).id;
-}
-
-/** A token's cubbyhole ends with it. */
-function clearCubbyhole(mounts: Mounts, session: Session, tokenKey: string): void {
-  const mount = mounts.get('cubbyhole/');
-  if (!mount) return;
-  const own = session.view(`${dataPrefix(mount.entry)}${tokenKey}/`);
-  for (const key of [...own.keys('')]) own.delete(key);
 }

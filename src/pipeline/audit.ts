@@ -48,7 +48,7 @@ function authOf({ token, tokenText, decision, acl }: Exchange): AuditAuth | unde
   const decided = decision ? (decision.allowed ? decision.rule : false) : null;
   let ofToken = auths.get(token);
   const known = ofToken?.get(decided);
-  if (known && known.clientToken === tokenText) return known;
+  if (known) return known;
   const auth: AuditAuth = {
     clientToken: tokenText,
     accessor: token.accessor,

@@ -22,8 +22,7 @@ export async function replaceRootToken(
   const session = domains.openSession();
   const first = domains.tokens.find(session, from);
   if (!first) throw new Error('the first root token is gone');
-  const { key, accessor: _, ...same } = first;
-  domains.tokens.create(session, { ...same, parent: undefined, ttl: 0, id: to });
-  await domains.tokens.revoke(session, key);
+  domains.tokens.createRoot(session, to);
+  domains.tokens.revoke(session, first.key);
   await persist(session);
 }

@@ -37,6 +37,23 @@ const TOKEN_LENGTH_MAX = 4096;
 const KEYS_KEPT_MAX = 10_000;
 const KEPT_TOKEN_LENGTH_MAX = 128;
 
+const ROOT_TOKEN: NewToken = {
+  type: 'service',
+  parent: undefined,
+  policies: ['root'],
+  path: 'auth/token/root',
+  meta: null,
+  displayName: 'root',
+  numUses: 0,
+  ttl: 0,
+  explicitMaxTtl: 0,
+  period: 0,
+  renewable: false,
+  entityId: '',
+  role: '',
+  boundCidrs: [],
+};
+
 export class Tokens {
   readonly #options: TokensOptions;
   #hmac: HmacSha256 | undefined;
@@ -77,6 +94,11 @@ export class Tokens {
   /** Makes a token; for a service token also its lease. The text is returned once and kept nowhere. */
   create(session: Session, wanted: NewToken): { id: string; token: Token } {
     return wanted.type === 'batch' ? this.#createBatch(wanted) : this.#createService(session, wanted);
+  }
+
+  /** A root token, which never expires; its text may be chosen by who starts a development server. */
+  createRoot(session: Session, id?: string): string {
+    return this.#createService(session, { ...ROOT_TOKEN, id }).id;
   }
 
   /** The token, if it is good now. Expiry counts here, whatever clean-up has done. */
