@@ -4,7 +4,7 @@
  * request means is the pipeline's, which gets it parsed once and never sees the bytes again.
  *
  * HTTP is read by our own strict parser instead of node:http, whose parser knows a fixed set of methods without the
- * API's LIST and SCAN (docs/decisions/http-parser.md).
+ * API's LIST and SCAN (docs/decisions/0002-http-parser.md).
  */
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';

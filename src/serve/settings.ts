@@ -18,8 +18,6 @@ export async function settingsOf(
 ): Promise<ServerSettings> {
   const { environment, log } = deps;
   const storage = supportedStorage(config);
-  const [listener] = config.listeners;
-  const scheme = listener?.tlsDisable ? 'http' : 'https';
   return {
     storage: { type: storage.kind, path: 'path' in storage ? storage.path : undefined },
     listeners: config.listeners.map((each) => ({
@@ -28,7 +26,7 @@ export async function settingsOf(
     })),
     seals: deps.seals ?? (await openSeals(config.seals, environment, log)),
     clusterName: config.clusterName,
-    apiAddress: config.apiAddr || `${scheme}://${listener?.address ?? ''}`,
+    apiAddress: config.apiAddr || addressOf(config),
     clusterAddress: config.clusterAddr ?? '',
     defaultLeaseTtl: config.defaultLeaseTtlSeconds,
     maxLeaseTtl: config.maxLeaseTtlSeconds,
@@ -89,6 +87,12 @@ function supportedStorage({ storage, haStorage }: ServerConfig): NonNullable<Ser
   throw new Error(
     `storage ${JSON.stringify(storage.kind)} is not supported; there are ${[...STORAGE.keys()].join(', ')}`,
   );
+}
+
+/** Of the first listener that others can reach; '' where there is none. */
+function addressOf({ listeners }: ServerConfig): string {
+  const listener = listeners.find(({ type }) => type === 'tcp');
+  return listener ? `${listener.tlsDisable ? 'http' : 'https'}://${listener.address}` : '';
 }
 
 function lockoutOf(config: ServerConfig, mountType: string): LockoutDefaults {

@@ -1,7 +1,6 @@
 /** Runs docs/quickstart.md as a reader would, word for word, and looks into PostgreSQL's catalogue afterwards. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import pg from 'pg';
@@ -9,8 +8,7 @@ import { temporaryFolder } from '../services/folder.ts';
 import { freePort } from '../services/ports.ts';
 import { available, type Postgres, start as startPostgres } from '../services/postgres.ts';
 import { runProcess, startProcess, waitUntil } from '../services/process.ts';
-
-const projectRoot = join(import.meta.dirname, '../..');
+import { commandsOf, projectRoot } from './blocks.ts';
 
 test('the commands of docs/quickstart.md give a login that is gone after a minute', {
   skip: missing() ?? false,
@@ -56,12 +54,6 @@ test('the commands of docs/quickstart.md give a login that is gone after a minut
     await folder.remove();
   }
 });
-
-/** The `sh` blocks of a page, in order. */
-function commandsOf(page: string): string[] {
-  const text = readFileSync(join(projectRoot, page), 'utf8');
-  return [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block);
-}
 
 function missing(): string | undefined {
   const programs = ['bash', 'npm', 'psql', 'awk'];
