@@ -13,10 +13,27 @@ interface InstalledVersion {
 const RECORD = { under: 'core/', key: 'version-history' } as const;
 
 /** Notes the version that runs, if it never ran on this store before; at unseal. */
-export function recordVersion(session: Session, { version, buildDate, startedAtMs }: ServerFacts): void {
-  const known = history(session);
-  if (known.some((each) => each.version === version)) return;
+export function recordVersion(
+  session: Session,
+  running: Pick<ServerFacts, 'version' | 'buildDate' | 'startedAtMs'>,
+): void {
+  const known = installedVersions(session);
+  if (known.some(({ version }) => version === running.version)) return;
+  const { version, buildDate, startedAtMs } = running;
   session.view(RECORD.under).put(RECORD.key, [...known, { version, buildDate, installedAtMs: startedAtMs }]);
+}
+
+/** The versions that have run on this store, oldest first. */
+export function versionHistory(session: Session) {
+  const known = installedVersions(session);
+  const info = known.map(({ version, buildDate, installedAtMs }, index) => {
+    const previous = known[index - 1]?.version ?? null;
+    return [
+      version,
+      { build_date: buildDate, previous_version: previous, timestamp_installed: rfc3339(installedAtMs) },
+    ] as const;
+  });
+  return { keys: known.map(({ version }) => version), key_info: Object.fromEntries(info) };
 }
 
 export function versionHistoryPath(): EnginePath {
@@ -25,25 +42,10 @@ export function versionHistoryPath(): EnginePath {
     summary: 'Shows which versions have run on this store, oldest first.',
     sudo: true,
     fields: {},
-    operations: {
-      list: {
-        handler(context) {
-          const known = history(context.session);
-          const info = known.map(({ version, buildDate, installedAtMs }, index) => [
-            version,
-            {
-              build_date: buildDate,
-              previous_version: known[index - 1]?.version ?? null,
-              timestamp_installed: rfc3339(installedAtMs),
-            },
-          ]);
-          return { data: { keys: known.map(({ version }) => version), key_info: Object.fromEntries(info) } };
-        },
-      },
-    },
+    operations: { list: { handler: ({ session }) => ({ data: versionHistory(session) }) } },
   });
 }
 
-function history(session: Session): readonly InstalledVersion[] {
+function installedVersions(session: Session): readonly InstalledVersion[] {
   return session.view(RECORD.under).get<InstalledVersion[]>(RECORD.key) ?? [];
 }

@@ -92,6 +92,16 @@ test('every documented path answers with help, and the help has the path', async
   assert.deepEqual(wrong, []);
 });
 
+test('every placeholder of a path is one of its parameters', () => {
+  for (const [template, item] of Object.entries(document.paths)) {
+    const declared = ((item.parameters ?? []) as unknown as { name: string; in: string }[]).map(
+      (each) => each.name,
+    );
+    const placeholders = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+    assert.deepEqual(placeholders, declared, template);
+  }
+});
+
 test('operation ids are unique, and every reference leads somewhere', () => {
   const operations = Object.values(document.paths).flatMap((item) =>
     Object.entries(item).filter(([key]) => ['get', 'post', 'patch', 'delete'].includes(key)),
