@@ -71,7 +71,7 @@ export interface Exchange {
   readonly session: Session;
   readonly wire: WireRequest;
   readonly id: string;
-  readonly data: UnknownRecord;
+  data: UnknownRecord;
   operation: Operation;
   /** Full path without `v1/`; LIST and SCAN with their trailing slash. */
   readonly path: string;

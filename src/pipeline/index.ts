@@ -12,6 +12,7 @@ import { endSpentToken, runEngine } from './engine.ts';
 import type { Exchange, PipelineParts, Step } from './exchange.ts';
 import { issueToken } from './issue-token.ts';
 import { registerLease } from './lease.ts';
+import { filterKeys, limitPage } from './list-limits.ts';
 import { matchMount } from './mount.ts';
 import { checkPolicy } from './policy.ts';
 import { serveStatus } from './status.ts';
@@ -27,8 +28,10 @@ const STEPS: readonly Step[] = [
   matchMount,
   identifyToken,
   checkPolicy,
+  limitPage,
   auditRequest,
   runEngine,
+  filterKeys,
   issueToken,
   registerLease,
   endSpentToken,
