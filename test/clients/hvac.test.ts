@@ -83,6 +83,12 @@ describe('hvac', { skip: available() ?? false }, () => {
 
   test('hvac seals and unseals', async () => void (await run('sealing', keys)));
 
+  test('hvac finds everything again after the node was killed', async () => {
+    await node.kill9();
+    await node.restart();
+    await run('restarted', keys);
+  });
+
   test('nothing that hvac did is in the audit log or the server log in clear', () => {
     const log = readFileSync(node.auditFile, 'utf8');
     assert.ok(log.split('\n').length > 500);
