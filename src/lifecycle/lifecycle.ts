@@ -140,10 +140,11 @@ export class Lifecycle {
     if (this.#options.seals.length === 0 || !this.initialized) return;
     await this.#alone(async () => {
       if (!this.sealed) return;
-      const { rootKey, seal, failures } = await unwrapWithAny(this.#options.seals, this.#wrapped());
+      const { rootKey, seal, stale, failures } = await unwrapWithAny(this.#options.seals, this.#wrapped());
       for (const { seal: name, error } of failures)
         this.#options.log.warn('a seal did not give the root key', { seal: name, error });
       this.#options.log.info('unsealing by an automatic seal', { seal: seal.name });
+      if (stale) await this.#wrapAnew(seal, rootKey);
       await this.#unsealWith(rootKey);
     });
   }
@@ -215,6 +216,23 @@ export class Lifecycle {
     }
     this.#unsealed = unsealed;
     this.#options.log.info('unsealed');
+  }
+
+  /** The seal's key was replaced: from now on the new one opens, and the old one is not needed any more. */
+  async #wrapAnew(seal: Seal, rootKey: Buffer): Promise<void> {
+    const { store, log } = this.#options;
+    try {
+      const renewed = await seal.wrap(rootKey);
+      const transaction = store.begin();
+      const records = this.#wrapped().map((record) => (record.seal === seal.name ? renewed : record));
+      this.#write(transaction, ROOT_KEY, records);
+      await store.durable(transaction.apply());
+      log.info('wrapped the root key with the new key of the seal', { seal: seal.name, key: seal.keyId });
+    } catch (error) {
+      log.error('the root key could not be wrapped with the new key of the seal: keep the old one', {
+        error,
+      });
+    }
   }
 
   #alone<T>(work: () => Promise<T>): Promise<T> {
