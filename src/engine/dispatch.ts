@@ -87,6 +87,11 @@ export function parseOperation(found: FoundOperation, data: UnknownRecord): Pars
   }
 }
 
+/** Whether the token's policies must grant `sudo` as well. */
+export function needsSudo(found: FoundOperation | undefined): boolean {
+  return (found?.path?.sudo || found?.spec?.sudo) ?? false;
+}
+
 /** Which of the two a write is; the policy and audit steps need it. */
 export function createOrUpdate(parsed: ParsedOperation, context: RequestContext): 'create' | 'update' {
   if (!parsed.path?.exists || !parsed.input) return 'update';

@@ -129,6 +129,8 @@ export type Handler<F extends Fields> = (
 export interface OperationSpec<F extends Fields> {
   readonly summary?: string;
   readonly handler: Handler<F>;
+  /** Of the path's operations, this one needs `sudo` as well. */
+  readonly sudo?: boolean;
   /** Touches an outside system: its request is audited first, and only then may the handler be asynchronous. */
   readonly outside?: boolean;
   /** A read that only the active node can answer. */

@@ -1,5 +1,5 @@
 import { PermissionDenied } from '../base/errors.ts';
-import { createOrUpdate } from '../engine/dispatch.ts';
+import { createOrUpdate, needsSudo } from '../engine/dispatch.ts';
 import type { Operation } from '../engine/engine.ts';
 import type { Acl, AclDecision } from '../policies/acl.ts';
 import { requestContext } from './context.ts';
@@ -28,7 +28,7 @@ function decide(exchange: Exchange, acl: Acl): AclDecision {
     operation: exchange.operation,
     data: exchange.data,
     wrapTtlSeconds: exchange.wrapTtl,
-    sudoRequired: found?.path?.sudo ?? false,
+    sudoRequired: needsSudo(found),
   };
   const asSent = acl.check({ ...asked, path: exchange.path });
   const plain = mount && found ? mount.info.path + found.canonicalPath : exchange.path;

@@ -1,5 +1,5 @@
 import { InvalidRequest, PermissionDenied } from '../base/errors.ts';
-import { findOperation } from '../engine/dispatch.ts';
+import { findOperation, needsSudo } from '../engine/dispatch.ts';
 import type { EnginePath, Operation } from '../engine/engine.ts';
 import { duration, map, text } from '../engine/fields.ts';
 import type { Reply } from '../engine/reply.ts';
@@ -81,7 +81,7 @@ function tell(parts: SystemParts, context: SystemContext, token: Token | undefin
     operation,
     data: asked.data,
     wrapTtlSeconds: asked.wrap_ttl,
-    sudoRequired: found?.path?.sudo ?? false,
+    sudoRequired: needsSudo(found),
     mountPath: match?.mount.info.path,
     mountKind: match && kindOf(match.mount.entry),
   };

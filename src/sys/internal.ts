@@ -18,7 +18,9 @@ export function internalPaths(parts: SystemParts): EnginePath[] {
 function uiPaths(parts: SystemParts): EnginePath[] {
   const aclOf = (context: SystemContext): Acl | undefined => {
     const token = parts.tokens.find(context.session, context.tokenText);
-    return token && token.numUses === 0 ? parts.policies.aclFor(context.session, token.policies) : undefined;
+    if (token?.numUses !== 0) return undefined;
+    if (!parts.tokens.usableFrom(token, context.request.remoteAddress)) return undefined;
+    return parts.policies.aclFor(context.session, token.policies);
   };
   const visible = (mount: OpenMount, acl: Acl | undefined) =>
     mount.entry.config.listing_visibility === 'unauth' || (acl?.grantsUnder(mount.info.path) ?? false);

@@ -35,7 +35,10 @@ export function leasePaths(parts: SystemParts): EnginePath[] {
       fields: { lease_id: leaseId, ...pageFields },
       operations: {
         write: { handler: (context, input) => lookup(context, input.lease_id) },
-        list: { handler: (context, input) => listReply(listLeases(context.session, '', pageOf(input))) },
+        list: {
+          sudo: true,
+          handler: (context, input) => listReply(listLeases(context.session, '', pageOf(input))),
+        },
       },
     }),
     systemPath({
@@ -85,8 +88,7 @@ function renewPaths(parts: SystemParts): EnginePath[] {
       operations: {
         write: {
           outside: true,
-          handler: (context, input) =>
-            renew(parts, context, input.lease_id || input.url_lease_id, input.increment),
+          handler: (context, input) => renew(parts, context, leaseIdIn(input), input.increment),
         },
       },
     });
@@ -112,6 +114,11 @@ async function renew(
   return { auth: authReply('', token, ttl), warnings };
 }
 
+/** The path's lease before the body's: a policy for a path is about the lease it names. */
+function leaseIdIn(input: { lease_id?: string | undefined; url_lease_id: string }): string {
+  return input.url_lease_id || input.lease_id || '';
+}
+
 function revokePaths(parts: SystemParts): EnginePath[] {
   const one = (pattern: string) =>
     systemPath({
@@ -122,7 +129,7 @@ function revokePaths(parts: SystemParts): EnginePath[] {
         write: {
           outside: true,
           async handler(context, input) {
-            const id = input.lease_id || input.url_lease_id;
+            const id = leaseIdIn(input);
             if (!id) throw new InvalidRequest('lease_id must be specified');
             await parts.leases.revoke(context.session, id, { wait: input.sync });
             return undefined;

@@ -54,6 +54,7 @@ export function pluginPaths({ mounts }: SystemParts): EnginePath[] {
     systemPath({
       pattern: 'plugins/catalog/{type}/{name}',
       summary: 'Shows a type.',
+      sudo: true,
       fields: { type, name: text({ description: 'The type’s name.', required: true }) },
       operations: {
         read: {

@@ -1,6 +1,6 @@
 import { InvalidRequest, PermissionDenied } from '../../base/errors.ts';
 import type { EnginePath } from '../../engine/engine.ts';
-import { boolean, duration, type Input, integer, list, pairs, text } from '../../engine/fields.ts';
+import { boolean, duration, type Input, integer, list, name, pairs, text } from '../../engine/fields.ts';
 import type { Reply } from '../../engine/reply.ts';
 import { grantTtl } from '../../leases/lease.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
@@ -11,7 +11,6 @@ import { checkRolePolicies, readRole, type TokenRole } from './roles.ts';
 
 const fields = {
   id: text({ description: 'The token’s text, with sudo; else random.', secret: true }),
-  role_name: text({ description: 'A token role whose settings apply.' }),
   display_name: text({ description: 'Shown in the audit log.', default: 'token' }),
   entity_alias: text({ description: 'An identity alias the token belongs to; the role must allow it.' }),
   explicit_max_ttl: duration({ description: 'Hard limit on the token’s life.', default: 0 }),
@@ -26,21 +25,31 @@ const fields = {
   ttl: duration({ description: 'Time to live.' }),
   type: text({ description: 'service or batch.', choices: ['', 'service', 'batch', 'default'] }),
 };
-type Wanted = Input<typeof fields>;
+/** Only in a path: rules for `create` alone must not lead to what a role grants. */
+const role_name = name('A token role whose settings apply.');
+type Wanted = Input<typeof fields> & { role_name?: string };
 
 export function createPaths(parts: SystemParts): EnginePath[] {
-  const create = (pattern: string, summary: string, orphan: boolean) =>
-    systemPath({
-      pattern,
-      summary,
-      sudo: orphan,
-      fields,
-      operations: { write: { handler: (context, input) => createToken(parts, context, input, orphan) } },
-    });
   return [
-    create('create', 'Makes a child of the caller’s token.', false),
-    create('create-orphan', 'Makes a token without a parent.', true),
-    create('create/{role_name}', 'Makes a token as a role allows.', false),
+    systemPath({
+      pattern: 'create',
+      summary: 'Makes a child of the caller’s token.',
+      fields,
+      operations: { write: { handler: (context, input) => createToken(parts, context, input, false) } },
+    }),
+    systemPath({
+      pattern: 'create-orphan',
+      summary: 'Makes a token without a parent.',
+      sudo: true,
+      fields,
+      operations: { write: { handler: (context, input) => createToken(parts, context, input, true) } },
+    }),
+    systemPath({
+      pattern: 'create/{role_name}',
+      summary: 'Makes a token as a role allows.',
+      fields: { ...fields, role_name },
+      operations: { write: { handler: (context, input) => createToken(parts, context, input, false) } },
+    }),
   ];
 }
 
@@ -80,7 +89,7 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
     renewable: wanted.renewable && (role?.renewable ?? true) && type === 'service',
     entityId: free ? '' : parent.entityId,
     role: role?.name ?? '',
-    boundCidrs: role?.token_bound_cidrs ?? (free ? [] : parent.boundCidrs),
+    boundCidrs: role?.token_bound_cidrs.length ? role.token_bound_cidrs : free ? [] : parent.boundCidrs,
     ...(wanted.id ? { id: wanted.id } : {}),
   });
   parts.metrics.count('vault_token_creation', 1, { auth_method: 'token', mount_point: 'auth/token/' });
@@ -111,7 +120,7 @@ function checkWanted(wanted: Wanted, role: TokenRole | undefined, sudo: boolean)
   }
   if (wanted.no_parent && !sudo && !role?.orphan)
     throw new InvalidRequest('root or sudo privileges required to create orphan token');
-  if (wanted.period > 0 && !sudo && !role)
+  if (wanted.period > 0 && !sudo && !role?.token_period)
     throw new InvalidRequest('root or sudo privileges required to create periodic token');
   if (wanted.entity_alias) {
     if (!role) throw new InvalidRequest("'entity_alias' is only allowed in combination with token role");
