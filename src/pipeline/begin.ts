@@ -22,8 +22,7 @@ export function beginExchange(parts: PipelineParts, domains: Domains, wire: Wire
     wire.query.help !== undefined && wire.method === 'GET' ? 'help' : OPERATION_OF[wire.method];
   const folder = operation === 'list' || operation === 'scan';
   const path = folder && !wire.path.endsWith('/') ? `${wire.path}/` : wire.path;
-  parts.inFlight.set(id, { startedAtMs: parts.clock.now(), wire });
-  return {
+  const exchange: Exchange = {
     parts,
     domains,
     session: domains.openSession(),
@@ -37,6 +36,8 @@ export function beginExchange(parts: PipelineParts, domains: Domains, wire: Wire
     warnings: [],
     requestAudited: false,
   };
+  parts.inFlight.set(id, { startedAtMs: parts.clock.now(), wire });
+  return exchange;
 }
 
 /** `X-Vault-Token`, or `Authorization: Bearer` as Vault's documentation allows. */

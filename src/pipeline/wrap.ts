@@ -12,7 +12,7 @@ export function wrapReply(exchange: Exchange): void {
     return;
   }
   exchange.body = bodyOf(exchange, warnings);
-  if (exchange.wrapTtl === 0 || reply?.status !== undefined) return;
+  if (exchange.wrapTtl === 0 || (reply?.status ?? 200) >= 300) return;
   if (exchange.operation === 'help') return;
   const { request_id: _, ...kept } = exchange.body;
   exchange.wrapInfo = exchange.domains.wrapping.wrap(exchange.session, {
