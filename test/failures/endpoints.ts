@@ -145,7 +145,7 @@ const BODIES = new Map<string, Record<string, unknown>>([
   ['system/policies/explain', { path: 'secret/data/sample' }],
   ['system/policies/explain-self', { path: 'secret/data/sample' }],
   ['system/policy/{name...}', { policy: POLICY }],
-  ['system/audit/{path...}', { type: 'file', options: { file_path: 'discard' } }],
+  ['system/audit/{path...}', { type: 'file', options: { file_path: '/nonexistent/audit.log' } }],
   ['system/audit-hash/{path...}', { input: 'sample' }],
   ['system/leases', { type: 'irrevocable' }],
   ['system/leases/count', {}],

@@ -2,7 +2,7 @@
  * A node in this process for the harnesses of what has gone wrong in systems like this: reached over real HTTP, with a
  * clock that a test may move, an audit file, a server log that is kept, and one mount of every type there is.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { Agent, request as sendRequest } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -62,6 +62,7 @@ export class FailureNode {
   readonly #temporary: TemporaryFolder;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
   readonly #log: string[] = [];
+  #auditRead = 0;
   #server: RunningServer | undefined;
 
   private constructor(options: NodeOptions, temporary: TemporaryFolder) {
@@ -105,8 +106,15 @@ export class FailureNode {
   auditLog(): string {
     return existsSync(this.auditFile) ? readFileSync(this.auditFile, 'utf8') : '';
   }
-  auditEntries(): AuditEntry[] {
-    return this.auditLog()
+  /** What was written since the last call. */
+  newAuditEntries(): AuditEntry[] {
+    const file = openSync(this.auditFile, 'r');
+    const bytes = Buffer.alloc(fstatSync(file).size - this.#auditRead);
+    readSync(file, bytes, 0, bytes.length, this.#auditRead);
+    closeSync(file);
+    this.#auditRead += bytes.length;
+    return bytes
+      .toString()
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as AuditEntry);
