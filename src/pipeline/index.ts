@@ -14,6 +14,7 @@ import { issueToken } from './issue-token.ts';
 import { registerLease } from './lease.ts';
 import { filterKeys, limitPage } from './list-limits.ts';
 import { matchMount } from './mount.ts';
+import { resolveNamespace } from './namespace.ts';
 import { checkPolicy } from './policy.ts';
 import { serveStatus } from './status.ts';
 import { identifyToken } from './token.ts';
@@ -25,6 +26,7 @@ import { wrapReply } from './wrap.ts';
  * the audit of the reply and the commit before anybody is told.
  */
 const STEPS: readonly Step[] = [
+  resolveNamespace,
   matchMount,
   identifyToken,
   checkPolicy,
