@@ -28,7 +28,9 @@ export function mountPaths(parts: SystemParts, kind: Kind): EnginePath[] {
   const what = kind === 'auth' ? 'auth method' : 'secrets engine';
   const find = (path: string): OpenMount => {
     const mount = parts.mounts.get(`${kind === 'auth' ? 'auth/' : ''}${path}/`);
-    if (!mount) throw new InvalidRequest(`No ${what} mount at ${path}/`);
+    // Terraform's provider takes these very words for "it is gone".
+    if (!mount)
+      throw new InvalidRequest(`No ${kind === 'auth' ? 'auth engine' : 'secret engine mount'} at ${path}/`);
     return mount;
   };
   return [

@@ -21,6 +21,8 @@ holds(tuned, default_lease_ttl=3600, max_lease_ttl=7200, description='first', fo
 empty(client.sys.tune_mount_configuration('m/one', default_lease_ttl='30m', description='second', listing_visibility='unauth', audit_non_hmac_request_keys=['a'], passthrough_request_headers=['X-One']))
 holds(client.sys.read_mount_configuration('m/one')['data'], default_lease_ttl=1800, max_lease_ttl=7200, description='second', listing_visibility='unauth', audit_non_hmac_request_keys=['a'], passthrough_request_headers=['X-One'])
 raises(exceptions.InvalidRequest, client.sys.tune_mount_configuration, 'm/one', default_lease_ttl='9h')
+raises(exceptions.InvalidRequest, client.read, 'sys/mounts/no/such/mount', text='No secret engine mount at no/such/mount/')
+raises(exceptions.InvalidRequest, client.read, 'sys/auth/no/such', text='No auth engine at no/such/')
 raises(exceptions.InvalidRequest, client.sys.read_mount_configuration, 'no/such/mount')
 anybody = nobody()
 shown = anybody.read('sys/internal/ui/mounts')['data']['secret']
