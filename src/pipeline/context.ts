@@ -3,7 +3,6 @@ import type { OpenMount } from '../mounts/mounts.ts';
 import type { SystemContext } from '../mounts/system-context.ts';
 import { workContext } from '../mounts/work.ts';
 import type { Exchange } from './exchange.ts';
-import { allowedAt } from './policy.ts';
 
 /** What a handler is handed. The host's own mounts get the session and the token as well; nobody else does. */
 export function requestContext(exchange: Exchange, mount: OpenMount): SystemContext {
@@ -69,4 +68,10 @@ function passedHeaders(exchange: Exchange, mount: OpenMount): Readonly<Record<st
       passed[name] = String(value);
   }
   return passed;
+}
+
+/** May the caller do this at another path of the same mount? */
+function allowedAt(exchange: Exchange, operation: Operation, relative: string): boolean {
+  const prefix = exchange.mount?.info.path ?? '';
+  return exchange.acl?.check({ path: `${prefix}${relative}`, operation }).allowed ?? false;
 }

@@ -1,6 +1,5 @@
 import { PermissionDenied } from '../base/errors.ts';
 import { createOrUpdate, needsSudo } from '../engine/dispatch.ts';
-import type { Operation } from '../engine/engine.ts';
 import type { Acl, AclDecision } from '../policies/acl.ts';
 import { requestContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
@@ -43,10 +42,4 @@ function tellCreateFromUpdate(exchange: Exchange): void {
   // Looking whether something is there must not tell anything to who has no token at all.
   if (!exchange.token && !exchange.found.path?.public) return;
   exchange.operation = createOrUpdate(exchange.found, exchange.context);
-}
-
-/** May the caller do this at another path of the same mount? */
-export function allowedAt(exchange: Exchange, operation: Operation, relative: string): boolean {
-  const prefix = exchange.mount?.info.path ?? '';
-  return exchange.acl?.check({ path: `${prefix}${relative}`, operation }).allowed ?? false;
 }
