@@ -5,7 +5,10 @@ import { pathHelp } from '../engine/help.ts';
 import type { Reply } from '../engine/reply.ts';
 import type { Exchange } from './exchange.ts';
 
-/** The one thing that is the engine's. A login's name is checked against lockout before, and counted after. */
+/**
+ * The one thing that is the engine's. A login's name is checked against lockout before and counted after; and checked
+ * again then, because other guesses may have locked it meanwhile: this one must not be told either way.
+ */
 export function runEngine(exchange: Exchange): void | Promise<void> {
   const { found, context, mount } = exchange;
   if (!found || !context || !mount) throw new Error('an exchange reached its engine without a mount');
@@ -34,12 +37,19 @@ export function endSpentToken({ token, domains, session }: Exchange): void {
 }
 
 function took(exchange: Exchange, reply: Reply | undefined, name: string | undefined): void {
-  if (name !== undefined && reply?.login) exchange.domains.lockouts.succeeded(exchange.mount!, name);
+  const { lockouts } = exchange.domains;
+  if (name !== undefined && reply?.login) {
+    lockouts.check(exchange.mount!, name);
+    lockouts.succeeded(exchange.mount!, name);
+  }
   exchange.reply = reply;
 }
 
 function failed(exchange: Exchange, error: unknown, name: string | undefined): never {
-  if (name !== undefined && error instanceof InvalidCredentials)
-    exchange.domains.lockouts.failed(exchange.mount!, name);
+  const { lockouts } = exchange.domains;
+  if (name !== undefined && error instanceof InvalidCredentials) {
+    lockouts.check(exchange.mount!, name);
+    lockouts.failed(exchange.mount!, name);
+  }
   throw error;
 }
