@@ -2,6 +2,7 @@ import type { Caller, Operation } from '../engine/engine.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import type { SystemContext } from '../mounts/system-context.ts';
 import { workContext } from '../mounts/work.ts';
+import { isListing } from '../policies/acl.ts';
 import type { Exchange } from './exchange.ts';
 
 /** What a handler is handed. The host's own mounts get the session and the token as well; nobody else does. */
@@ -70,8 +71,9 @@ function passedHeaders(exchange: Exchange, mount: OpenMount): Readonly<Record<st
   return passed;
 }
 
-/** May the caller do this at another path of the same mount? */
+/** May the caller do this at another path of the same mount? Other folders could be listed as this one is: with its limit. */
 function allowedAt(exchange: Exchange, operation: Operation, relative: string): boolean {
-  const prefix = exchange.mount?.info.path ?? '';
-  return exchange.acl?.check({ path: `${prefix}${relative}`, operation }).allowed ?? false;
+  const path = `${exchange.mount?.info.path ?? ''}${relative}`;
+  const data = isListing(operation) ? exchange.data : undefined;
+  return exchange.acl?.check({ path, operation, data }).allowed ?? false;
 }

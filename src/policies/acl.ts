@@ -110,7 +110,7 @@ function rootAcl(policyNames: readonly string[]): Acl {
   });
 }
 
-function isListing(operation: Operation): boolean {
+export function isListing(operation: Operation): boolean {
   return operation === 'list' || operation === 'scan';
 }
 

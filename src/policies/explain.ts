@@ -1,4 +1,4 @@
-import type { Acl, AclRequest, AclRule, Refusal } from './acl.ts';
+import { type Acl, type AclRequest, type AclRule, isListing, type Refusal } from './acl.ts';
 import { KV_V2_SEGMENTS } from './lint.ts';
 import { indexPatterns, outranks } from './patterns.ts';
 
@@ -99,11 +99,9 @@ function wrappingLimits({ minWrappingTtlSeconds: min, maxWrappingTtlSeconds: max
   return ` for ${limits.filter(Boolean).join(' and ')}`;
 }
 
-const isListing = ({ operation }: AclRequest) => operation === 'list' || operation === 'scan';
-
 /** Every rule that fits the path, by priority. */
 function matching(acl: Acl, request: AclRequest): AclRule[] {
-  const listing = isListing(request);
+  const listing = isListing(request.operation);
   const path = listing && !request.path.endsWith('/') ? `${request.path}/` : request.path;
   return acl.rules
     .filter((rule) => indexPatterns([rule]).find(path, listing) !== undefined)
@@ -157,7 +155,7 @@ function* kvMisses(acl: Acl, request: ExplainRequest): Iterable<NearMiss> {
 }
 
 function* slashMisses(acl: Acl, request: ExplainRequest): Iterable<NearMiss> {
-  if (isListing(request)) return;
+  if (isListing(request.operation)) return;
   const { path } = request;
   const toggled = path.endsWith('/') ? path.slice(0, -1) : `${path}/`;
   const rule = allowingRule(acl, request, toggled);
@@ -188,7 +186,7 @@ function* parentMisses(acl: Acl, request: ExplainRequest): Iterable<NearMiss> {
 }
 
 function* caseMisses(acl: Acl, request: ExplainRequest): Iterable<NearMiss> {
-  const listing = isListing(request);
+  const listing = isListing(request.operation);
   const folded = acl.rules.map((rule) => ({ ...rule, path: rule.path.toLowerCase(), original: rule }));
   const found = indexPatterns(folded).find(request.path.toLowerCase(), listing);
   if (!found || indexPatterns([found.original]).find(request.path, listing)) return;
