@@ -33,6 +33,8 @@ const CHILDREN = 'tokens/child/';
 const TREES = 'tokens/ending/';
 const SALT = 'core/token-salt';
 const TREE_SLICE = 128;
+/** Looked at on each use; the end of a deeper tree's leaves waits for clean-up. */
+const ANCESTORS_MAX = 32;
 const TOKEN_LENGTH_MAX = 4096;
 const KEYS_KEPT_MAX = 10_000;
 const KEPT_TOKEN_LENGTH_MAX = 128;
@@ -110,7 +112,7 @@ export class Tokens {
 
   byKey(session: Session, key: string): Token | undefined {
     const stored = session.view(BY_KEY).get<StoredToken>(key);
-    if (!stored || this.#expired(stored)) return undefined;
+    if (!stored || this.#expired(stored) || !this.#ancestorsLive(session, stored)) return undefined;
     let token = this.#found.get(stored);
     if (token?.key !== key) {
       token = { ...stored, type: 'service', key };
@@ -299,6 +301,17 @@ export class Tokens {
     if (this.#expired(stored)) return undefined;
     if (stored.parent && !this.byKey(session, stored.parent)) return undefined;
     return { ...stored, type: 'batch', key: this.keyOf(id) };
+  }
+
+  /** A token ends with the one that made it, though clean-up may come to it later. */
+  #ancestorsLive(session: Session, { parent }: StoredToken): boolean {
+    let key = parent;
+    for (let level = 0; key !== undefined && level < ANCESTORS_MAX; level++) {
+      const ancestor: StoredToken | undefined = session.view(BY_KEY).get<StoredToken>(key);
+      if (!ancestor || this.#expired(ancestor)) return false;
+      key = ancestor.parent;
+    }
+    return true;
   }
 
   #expired(stored: StoredToken): boolean {
