@@ -123,8 +123,10 @@ export class Connection {
     if (this.#state === 'answering') this.#exchange?.expire();
     else if (this.#state === 'head' || this.#state === 'body') {
       this.#refuse(new ProtocolError(408, 'request timed out before it was complete'));
-    } else if (this.#state === 'idle') this.socket.destroySoon();
-    else this.socket.destroy();
+    } else if (this.#state === 'idle') {
+      this.#state = 'ended';
+      this.socket.destroySoon();
+    } else this.socket.destroy();
   }
 
   /** Closes as soon as the request at hand, if any, is answered. */
