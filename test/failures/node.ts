@@ -205,6 +205,15 @@ export class FailureNode {
     await settle();
   }
 
+  /** The same, and what it set going has had no time to do anything before the next request. */
+  async passUnseen(ms: number): Promise<void> {
+    if (!(this.clock instanceof ManualClock)) throw new Error('only a manual clock can be moved');
+    const { leases } = this.domains;
+    await leases.stop();
+    this.clock.advance(ms);
+    this.#agent.destroy();
+  }
+
   /** Seals and unseals: everything is read anew, in the same process. */
   async reseal(): Promise<void> {
     await this.server.lifecycle.seal();
