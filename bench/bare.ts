@@ -1,4 +1,4 @@
-/** The yardstick: a bare node:http server that answers `{}`. Prints its port. */
+/** The yardstick: a bare node:http server that answers `{}`. `node bench/bare.ts PORT` */
 import { createServer } from 'node:http';
 
 const server = createServer((request, response) => {
@@ -8,7 +8,4 @@ const server = createServer((request, response) => {
     response.end('{}\n');
   });
 });
-server.listen(0, '127.0.0.1', () => {
-  const address = server.address();
-  console.log(typeof address === 'object' && address ? address.port : 0);
-});
+server.listen(Number(process.argv[2]), '127.0.0.1');

@@ -1,7 +1,7 @@
 /**
  * The wire by itself: a bare `node:http` server that answers `{}` against our listener with a handler that does the
  * same, in two processes, one after the other, rounds alternating. Prints requests per second, processor time per
- * request, and the ratio. `node bench/http.ts [rounds] [milliseconds per round]`
+ * request, and the ratio. `npm run bench -- http`
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,6 +12,8 @@ import { silentLogger } from '../src/base/logger.ts';
 import { openListeners } from '../src/http/listeners.ts';
 
 const CONNECTIONS = 32;
+const ROUNDS = 3;
+const ROUND_MS = 1500;
 const WARM_UP_MS = 500;
 const REQUEST = [
   'GET /v1/secret/data/application/database HTTP/1.1',
@@ -56,7 +58,7 @@ async function serve(name: string): Promise<void> {
   process.send!(port);
 }
 
-async function measure(name: string, milliseconds: number): Promise<Result> {
+async function measure(name: string): Promise<Result> {
   const child = fork(import.meta.filename, ['serve', name]);
   const [port] = (await once(child, 'message')) as [number];
   const cpu = async (): Promise<number> => {
@@ -76,7 +78,7 @@ async function measure(name: string, milliseconds: number): Promise<Result> {
   });
   await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
   const before = { cpu: await cpu(), replies, at: performance.now() };
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
   const after = { cpu: await cpu(), replies, at: performance.now() };
   for (const socket of sockets) socket.destroy();
   child.disconnect();
@@ -87,11 +89,11 @@ async function measure(name: string, milliseconds: number): Promise<Result> {
   };
 }
 
-async function main(rounds: number, milliseconds: number): Promise<void> {
+export async function benchmarkHttp(): Promise<void> {
   const best = new Map<string, Result>();
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     for (const name of Object.keys(SERVERS)) {
-      const result = await measure(name, milliseconds);
+      const result = await measure(name);
       if (result.perSecond > (best.get(name)?.perSecond ?? 0)) best.set(name, result);
     }
   }
@@ -105,5 +107,4 @@ async function main(rounds: number, milliseconds: number): Promise<void> {
   );
 }
 
-if (process.argv[2] === 'serve') await serve(process.argv[3]!);
-else await main(Number(process.argv[2] ?? 3), Number(process.argv[3] ?? 1500));
+if (import.meta.main && process.argv[2] === 'serve') await serve(process.argv[3]!);

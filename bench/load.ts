@@ -1,14 +1,22 @@
 /** A load generator on bare sockets: many connections, one request each at a time, so that it costs less than what it measures. */
 import { connect, type Socket } from 'node:net';
 
+/** It ends after `seconds`, after `requests`, or when `signal` says so: whichever is first. */
 export interface Load {
   readonly port: number;
   readonly connections: number;
-  readonly seconds: number;
+  readonly seconds?: number;
+  readonly requests?: number;
+  readonly signal?: AbortSignal;
   /** The next request's bytes. */
   request(sequence: number): string;
-  /** Status that counts as success. */
-  readonly status?: number;
+}
+
+/** What one run saw; `summary` makes figures of several. */
+export interface LoadRun {
+  readonly seconds: number;
+  readonly failures: number;
+  readonly latenciesMs: readonly number[];
 }
 
 export interface LoadResult {
@@ -34,52 +42,59 @@ export function http(
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
 }
 
-export async function runLoad(load: Load): Promise<LoadResult> {
-  const latencies: number[] = [];
+export async function runLoad(load: Load): Promise<LoadRun> {
+  const latenciesMs: number[] = [];
   let failures = 0;
   let sequence = 0;
   const startMs = performance.now();
-  const endMs = startMs + load.seconds * 1000;
+  const endMs = startMs + (load.seconds ?? Number.POSITIVE_INFINITY) * 1000;
+  const isOver = (nowMs: number) =>
+    nowMs >= endMs || sequence >= (load.requests ?? Number.POSITIVE_INFINITY) || load.signal?.aborted;
   const client = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const socket: Socket = connect({ port: load.port, host: '127.0.0.1', noDelay: true });
       let received = '';
       let sentMs = 0;
-      const send = () => {
-        sentMs = performance.now();
+      const sendNext = (nowMs: number) => {
+        if (isOver(nowMs)) {
+          socket.destroy();
+          resolve();
+          return;
+        }
+        sentMs = nowMs;
         socket.write(load.request(sequence++));
       };
       socket.setEncoding('latin1');
-      socket.on('connect', send);
+      socket.on('connect', () => sendNext(performance.now()));
       socket.on('error', reject);
+      socket.on('close', () => reject(new Error('the server closed the connection')));
       socket.on('data', (chunk: string) => {
         received += chunk;
         const length = replyLength(received);
         if (length < 0 || received.length < length) return;
         const nowMs = performance.now();
-        latencies.push(nowMs - sentMs);
-        const status = Number(received.slice(9, 12));
-        if (load.status === undefined ? status >= 400 : status !== load.status) failures++;
+        latenciesMs.push(nowMs - sentMs);
+        if (Number(received.slice(9, 12)) >= 400) failures++;
         received = '';
-        if (nowMs < endMs) send();
-        else {
-          socket.destroy();
-          resolve();
-        }
+        sendNext(nowMs);
       });
     });
   await Promise.all(Array.from({ length: load.connections }, client));
-  const seconds = (performance.now() - startMs) / 1000;
-  latencies.sort((a, b) => a - b);
+  return { seconds: (performance.now() - startMs) / 1000, failures, latenciesMs };
+}
+
+export function summary(runs: readonly LoadRun[]): LoadResult {
+  const latencies = Float64Array.from(runs.flatMap(({ latenciesMs }) => latenciesMs)).sort();
+  const sum = (of: (run: LoadRun) => number) => runs.reduce((total, run) => total + of(run), 0);
   const at = (share: number) =>
-    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? Number.NaN;
   return {
     requests: latencies.length,
-    perSecond: latencies.length / seconds,
-    failures,
+    perSecond: latencies.length / sum(({ seconds }) => seconds),
+    failures: sum(({ failures }) => failures),
     p50: at(0.5),
     p99: at(0.99),
-    max: latencies.at(-1) ?? 0,
+    max: at(1),
   };
 }
 
