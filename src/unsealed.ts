@@ -81,9 +81,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       tokens.start(within);
       const leaving = mounts.load(within);
       audit.load(within);
-      for (const device of options.declaredAudits) {
-        if (!audit.list().some(({ path }) => path === `${device.path}/`)) await audit.enable(within, device);
-      }
+      await audit.declare(within, options.declaredAudits);
       loadSettings({ server }, within);
       recordVersion(within, server);
       policies.removeExpired(within);

@@ -30,6 +30,12 @@ export interface Audit {
    * The warnings name options that nothing looks at.
    */
   enable(session: Session, device: NewAuditDevice): Promise<{ warnings: string[] }>;
+  /**
+   * At unseal: devices of the configuration file, as far as they are not there yet. Never rejects, so that one of them
+   * cannot keep the server sealed: one that does not work is enabled all the same and tried again with each entry, which
+   * keeps requests out while it is the only one; one whose type or options nobody understands is reported and left out.
+   */
+  declare(session: Session, devices: readonly NewAuditDevice[]): Promise<void>;
   /** Forgets a device and its salt; false when there is none. What it has yet to write goes out in the background. */
   disable(session: Session, path: string): boolean;
   /** Sorted by path. */
@@ -128,15 +134,8 @@ class Broker implements Audit {
   }
 
   async enable(session: Session, device: NewAuditDevice): Promise<{ warnings: string[] }> {
-    const record = this.#newRecord(device);
-    const { path } = record;
-    const taken = this.#devices.some((other) => overlap(other.record.path, path));
-    if (taken || this.#opening.has(path))
-      throw new InvalidRequest(`path already in use at ${JSON.stringify(path)}`);
-    const open = this.#open(record);
-    if (open.common.fallback && this.#devices.some(({ common }) => common.fallback)) {
-      throw new InvalidRequest('there is a fallback audit device already');
-    }
+    const open = this.#openNew(device);
+    const { path, options, type } = open.record;
     this.#opening.add(path);
     try {
       await open.probe(this.#testRecord());
@@ -148,13 +147,27 @@ class Broker implements Audit {
     } finally {
       this.#opening.delete(path);
     }
-    session.view(RECORDS).put(record.uuid, record);
-    this.#devices.push(open);
-    this.#parts.log.info('enabled audit device', { path, type: record.type });
-    const unknown = unknownOptions(record.options, this.#type(record.type));
+    this.#add(session, open);
+    const unknown = unknownOptions(options, this.#type(type));
     return {
       warnings: unknown.map((name) => `the option ${JSON.stringify(name)} is not known and has no effect`),
     };
+  }
+
+  async declare(session: Session, devices: readonly NewAuditDevice[]): Promise<void> {
+    const { log } = this.#parts;
+    for (const device of devices) {
+      if (this.#at(device.path)) continue;
+      try {
+        const open = this.#openNew(device);
+        await open.probe(this.#testRecord()).catch((error) => {
+          log.error('a declared audit device does not work yet', { path: device.path, error });
+        });
+        this.#add(session, open);
+      } catch (error) {
+        log.error('a declared audit device is left out', { path: device.path, error });
+      }
+    }
   }
 
   disable(session: Session, path: string): boolean {
@@ -293,6 +306,27 @@ class Broker implements Audit {
       uuid: random.uuid(),
       salt: random.bytes(SALT_BYTES).toString('base64'),
     };
+  }
+
+  /** Checks a device that nobody has enabled yet. Throws `InvalidRequest`. */
+  #openNew(device: NewAuditDevice): OpenDevice {
+    const record = this.#newRecord(device);
+    const { path } = record;
+    const taken = this.#devices.some((other) => overlap(other.record.path, path));
+    if (taken || this.#opening.has(path))
+      throw new InvalidRequest(`path already in use at ${JSON.stringify(path)}`);
+    const open = this.#open(record);
+    if (open.common.fallback && this.#devices.some(({ common }) => common.fallback)) {
+      throw new InvalidRequest('there is a fallback audit device already');
+    }
+    return open;
+  }
+
+  #add(session: Session, open: OpenDevice): void {
+    const { uuid, path, type } = open.record;
+    session.view(RECORDS).put(uuid, open.record);
+    this.#devices.push(open);
+    this.#parts.log.info('enabled audit device', { path, type });
   }
 
   #open(record: DeviceRecord): OpenDevice {
