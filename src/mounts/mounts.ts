@@ -83,7 +83,7 @@ export class Mounts {
       try {
         const entry = records.get<MountEntry>(key);
         if (entry?.leaving) leaving.push(entry);
-        else if (entry) this.#install(entry);
+        else if (entry) this.#add(this.#open(entry));
       } catch (error) {
         this.#options.log.error('a mount record cannot be read; the mount is left out', {
           record: key,
@@ -158,8 +158,9 @@ export class Mounts {
     };
     this.#checkTtls(entry.config);
     type.checkOptions?.(options);
+    const opened = usable(this.#open(entry));
     this.#save(session, entry);
-    return this.#install(entry);
+    return this.#add(opened);
   }
 
   /** Description, options or config change; the engine is opened anew where its options changed. */
@@ -172,12 +173,13 @@ export class Mounts {
     this.#checkTtls(entry.config);
     if (change.options)
       this.#typeOf(entry.class, entry.type)?.checkOptions?.(change.options, mount.entry.options);
+    const opened = change.options && usable(this.#open(entry));
     this.#save(session, entry);
-    if (change.options) {
+    if (opened) {
       this.#forget(mount);
-      return this.#install(entry);
+      return this.#add(opened);
     }
-    return this.#replace({ ...mount, entry, info: mountInfo(entry, this.#options.limits) });
+    return this.#add({ ...mount, entry, info: mountInfo(entry, this.#options.limits) });
   }
 
   /** Takes the mount out of the routes; the caller then ends its leases, clears its data and calls `remove`. */
@@ -195,7 +197,7 @@ export class Mounts {
     const entry = { ...mount.entry, path: checked };
     this.#save(session, entry);
     this.#forget(mount);
-    return this.#install(entry);
+    return this.#add(this.#open(entry));
   }
 
   async close(): Promise<void> {
@@ -210,7 +212,8 @@ export class Mounts {
     session.view(RECORDS).put(entry.uuid, entry);
   }
 
-  #install(entry: MountEntry): OpenMount {
+  /** With a failure instead of an engine where that cannot be opened. */
+  #open(entry: MountEntry): OpenMount {
     const info = mountInfo(entry, this.#options.limits);
     const log = this.#options.log.named(`${entry.type}.${entry.accessor}`);
     let engine: Engine | undefined;
@@ -227,7 +230,7 @@ export class Mounts {
       });
     }
     const table = new PathTable(engine?.paths ?? []);
-    return this.#replace({
+    return {
       entry,
       info,
       engine,
@@ -236,10 +239,10 @@ export class Mounts {
       host: type?.host ?? false,
       singleton: type?.singleton ?? false,
       locks: new KeyedLock(),
-    });
+    };
   }
 
-  #replace(mount: OpenMount): OpenMount {
+  #add(mount: OpenMount): OpenMount {
     this.#byRoute.set(mount.info.path, mount);
     this.#byAccessor.set(mount.entry.accessor, mount);
     this.#byUuid.set(mount.entry.uuid, mount);
@@ -300,6 +303,13 @@ export class Mounts {
       throw new InvalidRequest('given default lease TTL greater than system max lease TTL');
     }
   }
+}
+
+/** A mount that never worked is not made. */
+function usable(mount: OpenMount): OpenMount {
+  if (mount.failure)
+    throw new InvalidRequest(`the mount at ${mount.info.path} could not be opened; see the server log`);
+  return mount;
 }
 
 /** Where a mount's own data lies. */
