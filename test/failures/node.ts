@@ -235,14 +235,13 @@ export class FailureNode {
   /** On the same files, with `between` done to them. */
   async restart({
     between,
-    engines,
+    ...changes
   }: {
     between?: () => Promise<void>;
-    engines?: readonly EngineType[];
-  } = {}): Promise<void> {
+  } & Pick<NodeOptions, 'engines' | 'settings'> = {}): Promise<void> {
     await this.end();
     await between?.();
-    if (engines) this.#options = { ...this.#options, engines };
+    this.#options = { ...this.#options, ...changes };
     await this.#open();
     await this.unseal();
   }
