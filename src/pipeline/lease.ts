@@ -1,3 +1,4 @@
+import { PermissionDenied } from '../base/errors.ts';
 import type { Exchange } from './exchange.ts';
 
 /** A leased credential is on record before anybody gets it. */
@@ -17,6 +18,17 @@ export function registerLease(exchange: Exchange): void {
     grant: reply.lease,
     tokenKey,
   });
+  if (tokenKey !== undefined && !domains.tokens.byKey(session, tokenKey))
+    throw takenBack(exchange, registered.id);
   exchange.lease = registered;
   exchange.warnings.push(...registered.warnings);
+}
+
+/** The token ended while an outside system made the credential: nobody gets it, and it ends as the token's others did. */
+function takenBack({ domains, parts, session }: Exchange, leaseId: string): Error {
+  session.apply();
+  domains.leases.revoke(session, leaseId, { wait: false }).catch((error) => {
+    parts.log.error('revoking the lease of an ended token failed', { lease: leaseId, error });
+  });
+  return new PermissionDenied();
 }
