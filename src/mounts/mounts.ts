@@ -184,8 +184,9 @@ export class Mounts {
 
   /** Takes the mount out of the routes; the caller then ends its leases, clears its data and calls `remove`. */
   leave(session: Session, mount: OpenMount): void {
-    this.#save(session, { ...mount.entry, leaving: true });
-    this.#forget(mount);
+    const current = this.#stillThere(mount);
+    this.#save(session, { ...current.entry, leaving: true });
+    this.#forget(current);
   }
 
   remove(session: Session, entry: MountEntry): void {
@@ -193,10 +194,10 @@ export class Mounts {
   }
 
   move(session: Session, mount: OpenMount, path: string): OpenMount {
-    const checked = this.#checkedPath(path, mount.entry.class);
-    const entry = { ...mount.entry, path: checked };
+    const current = this.#stillThere(mount);
+    const entry = { ...current.entry, path: this.#checkedPath(path, current.entry.class) };
     this.#save(session, entry);
-    this.#forget(mount);
+    this.#forget(current);
     return this.#add(this.#open(entry));
   }
 
@@ -206,6 +207,13 @@ export class Mounts {
     this.#byAccessor.clear();
     this.#byUuid.clear();
     await Promise.allSettled(engines.map((engine) => engine?.close?.()));
+  }
+
+  /** The mount as it is now. Throws `InvalidRequest` when it went elsewhere while its leases were being revoked. */
+  #stillThere({ entry, info }: OpenMount): OpenMount {
+    const current = this.#byUuid.get(entry.uuid);
+    if (current?.info.path === info.path) return current;
+    throw new InvalidRequest(`the mount at ${info.path} was moved or disabled by another request`);
   }
 
   #save(session: Session, entry: MountEntry): void {
