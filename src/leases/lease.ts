@@ -37,7 +37,11 @@ export interface TokenLease {
 }
 
 /** After this many failures a lease counts as irrevocable: still retried, and shown to operators. */
-export const IRREVOCABLE_ATTEMPTS = 6;
+const IRREVOCABLE_ATTEMPTS = 6;
+
+export function isIrrevocable(lease: Pick<Lease, 'attempts'>): boolean {
+  return (lease.attempts ?? 0) >= IRREVOCABLE_ATTEMPTS;
+}
 
 export interface TtlRequest {
   readonly nowMs: number;

@@ -16,6 +16,7 @@ import { grantTtl, type Lease, type SecretLease } from './lease.ts';
 import {
   deleteJob,
   getLease,
+  irrevocableIds,
   jobs,
   leaseIds,
   type RevocationJob,
@@ -37,6 +38,7 @@ export interface LeasesOptions {
 }
 
 const JOB_SLICE = 128;
+const COUNT_SLICE = 4096;
 /** Outside revocations of one job under way; the revoker bounds them by mount as well. */
 const OUTSIDE_AT_ONCE = 64;
 
@@ -185,19 +187,17 @@ export class Leases {
     }
   }
 
-  /** How many leases lie under `prefix`; counts in slices, so that others are served meanwhile. */
-  async count(prefix: string, accept: (lease: Lease) => boolean = () => true): Promise<Map<string, number>> {
+  /** How many leases there are of each group that `groupOf` a lease's id gives; counts in slices, so that others are served meanwhile. */
+  async count(which: 'all' | 'irrevocable', groupOf: (id: string) => string): Promise<Map<string, number>> {
     const session = this.#options.openSession();
-    const byMount = new Map<string, number>();
+    const counts = new Map<string, number>();
     let seen = 0;
-    for (const id of leaseIds(session, prefix)) {
-      if (++seen % 1000 === 0) await turn();
-      const lease = getLease(session, id);
-      if (!lease || !accept(lease)) continue;
-      const mount = lease.of.what === 'secret' ? lease.of.mountUuid : 'auth/token/';
-      byMount.set(mount, (byMount.get(mount) ?? 0) + 1);
+    for (const id of which === 'all' ? leaseIds(session, '') : irrevocableIds(session)) {
+      if (++seen % COUNT_SLICE === 0) await turn();
+      const group = groupOf(id);
+      counts.set(group, (counts.get(group) ?? 0) + 1);
     }
-    return byMount;
+    return counts;
   }
 
   /** Retries every overdue revocation now; how many there are. */

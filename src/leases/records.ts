@@ -1,15 +1,17 @@
 import type { Session } from '../barrier/session.ts';
 import type { View } from '../barrier/view.ts';
 import type { Page } from '../store/store.ts';
-import type { Lease } from './lease.ts';
+import { isIrrevocable, type Lease } from './lease.ts';
 
 /**
- * Where leases lie: one record each, an index by the time something is due, an index by owning token, and one record for
- * each bulk revocation under way. Nothing is held in memory, so start-up does not depend on how many there are.
+ * Where leases lie: one record each, an index by the time something is due, an index by owning token, an index of those
+ * whose revocation keeps failing, and one record for each bulk revocation under way. Nothing is held in memory, so
+ * start-up does not depend on how many there are.
  */
 const BY_ID = 'leases/id/';
 const BY_DUE = 'leases/due/';
 const BY_TOKEN = 'leases/token/';
+const IRREVOCABLE = 'leases/irrevocable/';
 const JOBS = 'leases/jobs/';
 
 /** A bulk revocation: recorded before it starts, so that a crash does not forget it. */
@@ -28,6 +30,10 @@ export function saveLease(session: Session, lease: Lease, before?: Lease): void 
   if (!before && lease.of.what === 'secret' && lease.of.tokenKey) {
     session.view(`${BY_TOKEN}${lease.of.tokenKey}/`).put(lease.id, 1);
   }
+  const irrevocable = isIrrevocable(lease);
+  if (irrevocable === (before !== undefined && isIrrevocable(before))) return;
+  if (irrevocable) session.view(IRREVOCABLE).put(lease.id, 1);
+  else session.view(IRREVOCABLE).delete(lease.id);
 }
 
 export function deleteLease(session: Session, lease: Lease): void {
@@ -35,6 +41,7 @@ export function deleteLease(session: Session, lease: Lease): void {
   session.view(BY_DUE).delete(dueKey(lease));
   if (lease.of.what === 'secret' && lease.of.tokenKey)
     session.view(`${BY_TOKEN}${lease.of.tokenKey}/`).delete(lease.id);
+  if (isIrrevocable(lease)) session.view(IRREVOCABLE).delete(lease.id);
 }
 
 /** What is due at or before `untilMs`, soonest first, read lazily. */
@@ -64,6 +71,9 @@ export function leaseIds(session: Session, prefix: string, page?: Page): Iterabl
 }
 export function listLeases(session: Session, prefix: string, page?: Page): string[] {
   return session.view(BY_ID).list(prefix, page);
+}
+export function irrevocableIds(session: Session): Iterable<string> {
+  return session.view(IRREVOCABLE).keys('');
 }
 export function tokenLeaseIds(session: Session, tokenKey: string, page?: Page): Iterable<string> {
   return session.view(`${BY_TOKEN}${tokenKey}/`).keys('', page);

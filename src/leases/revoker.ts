@@ -2,7 +2,7 @@ import { persist, type Session } from '../barrier/session.ts';
 import { turn } from '../base/turn.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { workContext } from '../mounts/work.ts';
-import { IRREVOCABLE_ATTEMPTS, type Lease, type SecretLease } from './lease.ts';
+import { isIrrevocable, type Lease, type SecretLease } from './lease.ts';
 import type { LeasesOptions } from './leases.ts';
 import { deleteLease, dropDue, dueLeases, getLease, nextDueMs, saveLease } from './records.ts';
 
@@ -145,7 +145,7 @@ export class Revoker {
     const failed: Lease = { ...lease, of, attempts, lastError: error.message.slice(0, 500), dueAtMs };
     saveLease(session, failed, lease);
     session.afterApply(() => this.wakeBy(dueAtMs));
-    const level = attempts >= IRREVOCABLE_ATTEMPTS ? 'error' : 'warn';
+    const level = isIrrevocable(failed) ? 'error' : 'warn';
     log[level]('revoking a lease failed; it will be retried', {
       lease: lease.id,
       attempts,

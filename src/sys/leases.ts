@@ -4,9 +4,8 @@ import type { EnginePath } from '../engine/engine.ts';
 import { boolean, duration, restOfPath, text, withoutTrailingSlash } from '../engine/fields.ts';
 import { pageFields, pageOf } from '../engine/paging.ts';
 import { listReply, type Reply } from '../engine/reply.ts';
-import { IRREVOCABLE_ATTEMPTS, type Lease } from '../leases/lease.ts';
 import { shownLease } from '../leases/leases.ts';
-import { getLease, leaseIds, listLeases } from '../leases/records.ts';
+import { getLease, irrevocableIds, listLeases } from '../leases/records.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import { authReply, renewToken } from '../tokens/issue.ts';
 import type { SystemParts } from './parts.ts';
@@ -170,11 +169,8 @@ function countPaths(parts: SystemParts): EnginePath[] {
     type: text({ description: 'irrevocable: only leases whose revocation keeps failing.' }),
     include_child_namespaces: boolean({ description: 'Counts those of child namespaces too.' }),
   };
-  const filter = (type: string | undefined) => {
-    if (type !== undefined && type !== '' && type !== 'irrevocable')
-      throw new InvalidRequest('unknown lease type');
-    return type === 'irrevocable' ? isIrrevocable : () => true;
-  };
+  /** Where a lease was issued is where its id begins. */
+  const mountOf = (id: string) => parts.mounts.match(id)?.mount.info.path ?? '';
   return [
     systemPath({
       pattern: 'leases/count',
@@ -183,13 +179,10 @@ function countPaths(parts: SystemParts): EnginePath[] {
       operations: {
         read: {
           outside: true,
-          async handler(_, input) {
-            const byMount = await parts.leases.count('', filter(input.type));
-            const counts = [...byMount].map(([uuid, count]) => [
-              parts.mounts.byUuid(uuid)?.info.path ?? uuid,
-              count,
-            ]);
-            const total = [...byMount.values()].reduce((sum, count) => sum + count, 0);
+          async handler(_, { type = '' }) {
+            if (type !== '' && type !== 'irrevocable') throw new InvalidRequest('unknown lease type');
+            const counts = await parts.leases.count(type || 'all', mountOf);
+            const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
             return { data: { lease_count: total, counts: Object.fromEntries(counts) } };
           },
         },
@@ -207,14 +200,9 @@ function countPaths(parts: SystemParts): EnginePath[] {
               throw new InvalidRequest('only irrevocable leases can be listed: set type=irrevocable');
             const limit = input.limit === 'none' ? Number.POSITIVE_INFINITY : Number(input.limit);
             const leases: unknown[] = [];
-            for (const id of leaseIds(context.session, '')) {
-              const lease = getLease(context.session, id);
-              if (
-                lease &&
-                isIrrevocable(lease) &&
-                leases.push({ lease_id: id, error: lease.lastError ?? '' }) >= limit
-              )
-                break;
+            for (const id of irrevocableIds(context.session)) {
+              if (leases.length >= limit) break;
+              leases.push({ lease_id: id, error: getLease(context.session, id)?.lastError ?? '' });
             }
             return { data: { lease_count: leases.length, counts: {}, leases } };
           },
@@ -222,10 +210,6 @@ function countPaths(parts: SystemParts): EnginePath[] {
       },
     }),
   ];
-}
-
-function isIrrevocable(lease: Lease): boolean {
-  return (lease.attempts ?? 0) >= IRREVOCABLE_ATTEMPTS;
 }
 
 function folder(path: string): string {
