@@ -28,6 +28,9 @@ path "sys/capabilities-self" {
 path "sys/policies/explain" {
   capabilities = ["update"]
 }
+path "sys/policies/explain-self" {
+  capabilities = ["update"]
+}
 path "sys/internal/ui/resultant-acl" {
   capabilities = ["read"]
 }

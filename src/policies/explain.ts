@@ -111,7 +111,7 @@ function matching(acl: Acl, request: AclRequest): AclRule[] {
 function nearMisses(acl: Acl, request: ExplainRequest, overruled: readonly AclRule[]): NearMiss[] {
   const misses = [
     ...kvMisses(acl, request),
-    ...slashMisses(acl, request),
+    ...slashMisses(acl, request, overruled),
     ...parentMisses(acl, request),
     ...caseMisses(acl, request),
     ...overruledMisses(request, overruled),
@@ -154,12 +154,13 @@ function* kvMisses(acl: Acl, request: ExplainRequest): Iterable<NearMiss> {
   }
 }
 
-function* slashMisses(acl: Acl, request: ExplainRequest): Iterable<NearMiss> {
+/** Not of a rule that fits both ways: then it is another that decides. */
+function* slashMisses(acl: Acl, request: ExplainRequest, overruled: readonly AclRule[]): Iterable<NearMiss> {
   if (isListing(request.operation)) return;
   const { path } = request;
   const toggled = path.endsWith('/') ? path.slice(0, -1) : `${path}/`;
   const rule = allowingRule(acl, request, toggled);
-  if (rule) {
+  if (rule && !overruled.some(({ path: other }) => other === rule.path)) {
     yield {
       kind: 'trailing slash',
       rule: shown(rule),
