@@ -7,7 +7,6 @@ import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import { explain } from '../policies/explain.ts';
 import type { Token } from '../tokens/token.ts';
 import type { SystemParts } from './parts.ts';
-import { byAccessor } from './token/find.ts';
 
 const OPERATIONS: readonly Operation[] = ['create', 'read', 'update', 'patch', 'delete', 'list', 'scan'];
 
@@ -52,7 +51,7 @@ export function explainPaths(parts: SystemParts): EnginePath[] {
         write: {
           handler(context, input) {
             const token = input.accessor
-              ? byAccessor(parts, context, input.accessor)
+              ? parts.tokens.byAccessor(context.session, input.accessor)
               : input.token
                 ? parts.tokens.find(context.session, input.token)
                 : context.token;
