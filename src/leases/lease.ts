@@ -67,6 +67,7 @@ export function grantTtl(request: TtlRequest): { ttl: number; warnings: string[]
   const left = Math.floor((request.issuedAtMs + max * 1000 - request.nowMs) / 1000);
   if (wanted <= left) return { ttl: wanted, warnings: [] };
   const asked = period > 0 || request.ttl > 0;
-  const warning = `TTL of ${JSON.stringify(goDuration(wanted))} exceeded the effective max_ttl of ${JSON.stringify(goDuration(max))}; TTL value is capped accordingly`;
-  return { ttl: Math.max(left, 0), warnings: asked ? [warning] : [] };
+  const ttl = Math.max(left, 0);
+  const warning = `TTL of ${JSON.stringify(goDuration(wanted))} exceeded the effective max_ttl of ${JSON.stringify(goDuration(ttl))}; TTL value is capped accordingly`;
+  return { ttl, warnings: asked ? [warning] : [] };
 }

@@ -5,7 +5,7 @@
 import type { Session } from '../barrier/session.ts';
 import { persist } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
-import { InternalFailure, InvalidRequest } from '../base/errors.ts';
+import { InternalFailure, InvalidRequest, Unavailable } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { turn } from '../base/turn.ts';
@@ -15,9 +15,10 @@ import { type WorkParts, workContext } from '../mounts/work.ts';
 import { grantTtl, type Lease, type SecretLease } from './lease.ts';
 import {
   deleteJob,
+  getJob,
   getLease,
   irrevocableIds,
-  jobs,
+  jobIds,
   leaseIds,
   type RevocationJob,
   saveJob,
@@ -46,6 +47,7 @@ export class Leases {
   readonly #options: LeasesOptions;
   readonly #revoker: Revoker;
   readonly #running = new Map<string, Promise<Error[]>>();
+  #stopped = false;
 
   constructor(options: LeasesOptions) {
     this.#options = options;
@@ -55,12 +57,20 @@ export class Leases {
   /** Begins expiry and goes on with bulk revocations that a stop interrupted. */
   start(): void {
     const session = this.#options.openSession();
-    for (const job of jobs(session)) this.#launch(job);
+    for (const id of jobIds(session)) {
+      try {
+        const job = getJob(session, id);
+        if (job) void this.#launch(job);
+      } catch (error) {
+        this.#options.log.error('a bulk revocation cannot go on: its record cannot be read', { error });
+      }
+    }
     this.#revoker.start();
   }
-  async stop(): Promise<void> {
+  /** Touches the store no more; does not wait for outside systems. What is unfinished goes on at the next start. */
+  stop(): void {
+    this.#stopped = true;
     this.#revoker.stop();
-    await Promise.allSettled(this.#running.values());
   }
 
   /** Registers a credential just made; the caller's reply carries id and ttl. */
@@ -124,24 +134,24 @@ export class Leases {
     const mount = this.#options.mountByUuid(of.mountUuid);
     const kind = mount?.engine?.leases?.[of.kind];
     if (!lease.renewable || !mount || !kind?.renew) throw new InvalidRequest('lease is not renewable');
-    const wanted = increment > 0 ? increment : lease.ttl;
-    const before = this.#extend(mount, lease, wanted, of.maxTtl);
+    const planned = this.#extend(mount, lease, increment, [of.maxTtl]);
     const allowed = await kind.renew(workContext(this.#options.work, session, mount), {
       internal: of.internal,
       ttl: lease.ttl,
       issuedAtMs: lease.issuedAtMs,
-      incrementSeconds: wanted,
-      expiresAtMs: before.expiresAtMs,
+      incrementSeconds: increment > 0 ? increment : lease.ttl,
+      expiresAtMs: planned.expiresAtMs,
     });
-    if (!getLease(session, lease.id)) throw new InvalidRequest('lease not found');
-    const maxTtl = Math.min(
-      ...[of.maxTtl, allowed.maxTtl ?? 0].filter((seconds) => seconds > 0),
-      Number.MAX_SAFE_INTEGER,
-    );
-    const after = this.#extend(mount, lease, wanted, maxTtl === Number.MAX_SAFE_INTEGER ? 0 : maxTtl);
-    const renewed: Lease = { ...lease, ...after.times, renewedAtMs: this.#options.clock.now() };
-    this.save(session, renewed, lease);
-    return { ttl: after.ttl, warnings: after.warnings };
+    // Meanwhile it may have been revoked, or renewed by somebody else.
+    const now = this.find(session, lease.id);
+    if (!now) throw new InvalidRequest('lease not found');
+    const { ttl, warnings, expiresAtMs } = this.#extend(mount, now, increment, [
+      of.maxTtl,
+      allowed.maxTtl ?? 0,
+    ]);
+    const renewedAtMs = this.#options.clock.now();
+    this.save(session, { ...now, expiresAtMs, dueAtMs: expiresAtMs, renewedAtMs }, now);
+    return { ttl, warnings };
   }
 
   /** Ends one lease: at once where that is local or `wait` says so, else in the background, for certain. */
@@ -150,8 +160,11 @@ export class Leases {
     if (!lease) return;
     const nowMs = this.#options.clock.now();
     this.save(session, { ...lease, expiresAtMs: Math.min(lease.expiresAtMs, nowMs), dueAtMs: nowMs }, lease);
+    const local = this.#revoker.isLocal(lease)
+      ? this.#revoker.endIn(session, id, { force: false })
+      : undefined;
     await persist(session);
-    if (wait) await this.#revoker.end(id, { force: false });
+    if (wait) await (local ?? this.#revoker.end(id, { force: false }));
   }
 
   /** Ends every lease under a path prefix. With `force`, an engine's failure is logged and the lease forgotten. */
@@ -200,23 +213,22 @@ export class Leases {
     return counts;
   }
 
-  /** Retries every overdue revocation now; how many there are. */
+  /** Retries every overdue revocation now. */
   tidy(): void {
     this.#revoker.wakeBy(this.#options.clock.now());
   }
 
-  #extend(mount: OpenMount, lease: Lease, wanted: number, maxTtl: number) {
+  #extend(mount: OpenMount, lease: Lease, increment: number, maxTtls: readonly number[]) {
     const nowMs = this.#options.clock.now();
     const { ttl, warnings } = grantTtl({
       nowMs,
       issuedAtMs: lease.issuedAtMs,
-      ttl: wanted,
-      defaultTtl: mount.info.defaultLeaseTtl,
-      maxTtls: [maxTtl, mount.info.maxLeaseTtl],
+      ttl: increment,
+      defaultTtl: lease.ttl,
+      maxTtls: [...maxTtls, mount.info.maxLeaseTtl],
     });
     if (ttl <= 0) throw new InvalidRequest('past the max TTL, cannot renew');
-    const expiresAtMs = nowMs + ttl * 1000;
-    return { ttl, warnings, expiresAtMs, times: { expiresAtMs, dueAtMs: expiresAtMs } };
+    return { ttl, warnings, expiresAtMs: nowMs + ttl * 1000 };
   }
 
   /** Runs a recorded job once; resolves with the failures, each of which stays on as a lease to be retried. */
@@ -225,7 +237,7 @@ export class Leases {
     if (running) return running;
     const work = this.#run(job)
       .catch((error: Error) => {
-        this.#options.log.error('a bulk revocation was cut short; it goes on at the next start', { error });
+        this.#options.log.warn('a bulk revocation was cut short; it goes on at the next start', { error });
         return [error];
       })
       .finally(() => this.#running.delete(job.id));
@@ -239,6 +251,7 @@ export class Leases {
     const pending = new Set<Promise<void>>();
     let after: string | undefined;
     for (;;) {
+      this.#checkRunning();
       const session = this.#options.openSession();
       const page = { after, limit: JOB_SLICE };
       const ids = [
@@ -261,10 +274,15 @@ export class Leases {
       await turn();
     }
     await Promise.all(pending);
+    this.#checkRunning();
     const end = this.#options.openSession();
     deleteJob(end, job);
     await persist(end);
     return failures;
+  }
+
+  #checkRunning(): void {
+    if (this.#stopped) throw new Unavailable('the server is being sealed');
   }
 }
 

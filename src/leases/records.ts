@@ -44,12 +44,22 @@ export function deleteLease(session: Session, lease: Lease): void {
   if (isIrrevocable(lease)) session.view(IRREVOCABLE).delete(lease.id);
 }
 
+/** Of a lease whose record cannot be read; what else points to it is dropped when it falls due. */
+export function deleteUnreadable(session: Session, id: string): void {
+  session.view(BY_ID).delete(id);
+  session.view(IRREVOCABLE).delete(id);
+}
+
+/** An entry of the index by time, under its key there. */
+export interface Due {
+  readonly id: string;
+  readonly dueAtMs: number;
+  readonly key: string;
+}
+
 /** What is due at or before `untilMs`, soonest first, read lazily. */
-export function* dueLeases(
-  session: Session,
-  untilMs: number,
-): Iterable<{ id: string; dueAtMs: number; key: string }> {
-  for (const key of session.view(BY_DUE).keys('')) {
+export function* dueLeases(session: Session, untilMs: number, page?: Page): Iterable<Due> {
+  for (const key of session.view(BY_DUE).keys('', page)) {
     const dueAtMs = Number.parseInt(key.slice(0, DUE_DIGITS), 16);
     if (dueAtMs > untilMs) return;
     yield { id: key.slice(DUE_DIGITS + 1), dueAtMs, key };
@@ -58,6 +68,11 @@ export function* dueLeases(
 
 export function dropDue(session: Session, key: string): void {
   session.view(BY_DUE).delete(key);
+}
+
+export function postpone(session: Session, { id, key }: Pick<Due, 'id' | 'key'>, dueAtMs: number): void {
+  dropDue(session, key);
+  session.view(BY_DUE).put(dueKey({ id, dueAtMs }), 1);
 }
 
 export function nextDueMs(session: Session): number | undefined {
@@ -85,12 +100,11 @@ export function saveJob(session: Session, job: RevocationJob): void {
 export function deleteJob(session: Session, job: RevocationJob): void {
   session.view(JOBS).delete(job.id);
 }
-export function* jobs(session: Session): Iterable<RevocationJob> {
-  const view = session.view(JOBS);
-  for (const key of view.keys('')) {
-    const job = view.get<RevocationJob>(key);
-    if (job) yield job;
-  }
+export function jobIds(session: Session): Iterable<string> {
+  return session.view(JOBS).keys('');
+}
+export function getJob(session: Session, id: string): RevocationJob | undefined {
+  return session.view(JOBS).get<RevocationJob>(id);
 }
 
 const DUE_DIGITS = 12;

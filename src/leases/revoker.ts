@@ -1,19 +1,31 @@
 import { persist, type Session } from '../barrier/session.ts';
+import { Unavailable } from '../base/errors.ts';
 import { turn } from '../base/turn.ts';
-import type { OpenMount } from '../mounts/mounts.ts';
 import { workContext } from '../mounts/work.ts';
-import { isIrrevocable, type Lease, type SecretLease } from './lease.ts';
+import { isIrrevocable, type Lease } from './lease.ts';
 import type { LeasesOptions } from './leases.ts';
-import { deleteLease, dropDue, dueLeases, getLease, nextDueMs, saveLease } from './records.ts';
+import {
+  type Due,
+  deleteLease,
+  deleteUnreadable,
+  dropDue,
+  dueLeases,
+  getLease,
+  nextDueMs,
+  postpone,
+  saveLease,
+} from './records.ts';
 
 /** Due leases taken in one go before other requests are let in. */
 const SLICE = 128;
-/** How far past busy mounts a pass looks for work. */
-const SCAN_MAX = 10_000;
+/** How far past busy mounts a pass looks for work; the next one goes on from there. */
+const PASS_SLICES_MAX = 80;
 /** Revocations under way at one mount, so that one slow target holds up nobody else. */
 const PER_MOUNT_MAX = 8;
 const BACKOFF_SECONDS_FIRST = 5;
 const BACKOFF_SECONDS_MAX = 86_400;
+/** A damaged record, which somebody may repair, is looked at again after this. */
+const UNREADABLE_LOOK_AGAIN_MS = 86_400_000;
 /** While revocations wait for a busy mount, expiry looks again after this. */
 const BUSY_LOOK_AGAIN_MS = 250;
 
@@ -25,25 +37,28 @@ export class Revoker {
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #cancelWake: (() => void) | undefined;
   #passing = false;
-  #stopped = true;
+  /** Where a pass left off that found too much waiting for busy mounts. */
+  #resumeAfter: string | undefined;
+  #state: 'new' | 'running' | 'stopped' = 'new';
 
   constructor(options: LeasesOptions) {
     this.#options = options;
   }
 
   start(): void {
-    this.#stopped = false;
+    this.#state = 'running';
     const next = nextDueMs(this.#options.openSession());
     if (next !== undefined) this.wakeBy(next);
   }
+  /** Begins nothing more. What is under way outside is not waited for: its lease stays, and is ended after the next start. */
   stop(): void {
-    this.#stopped = true;
+    this.#state = 'stopped';
     this.#cancelWake?.();
   }
 
   /** Makes sure that a pass happens at `atMs` or before. */
   wakeBy(atMs: number): void {
-    if (this.#stopped || atMs >= this.#wakeAtMs) return;
+    if (this.#state !== 'running' || atMs >= this.#wakeAtMs) return;
     this.#cancelWake?.();
     this.#wakeAtMs = atMs;
     this.#cancelWake = this.#options.clock.after(atMs - this.#options.clock.now(), () => {
@@ -60,33 +75,47 @@ export class Revoker {
     await ending;
   }
 
-  /** Ends a lease within `session` where that is local; else in a session of its own: then a promise. Rejects when it failed (and will be retried). */
+  /** Whether ending it touches nothing outside. */
+  isLocal({ of }: Lease): boolean {
+    if (of.what === 'token') return true;
+    const kind = this.#options.mountByUuid(of.mountUuid)?.engine?.leases?.[of.kind];
+    return kind !== undefined && !kind.outside;
+  }
+
+  /**
+   * Ends a lease within `session` where that is local; else in a session of its own: then a promise. Rejects when it
+   * failed (and will be retried); need not be awaited.
+   */
   endIn(session: Session, id: string, options: { force: boolean }): Promise<void> | undefined {
     const running = this.#underWay.get(id);
-    if (running) return running;
-    const lease = getLease(session, id);
+    if (running) return options.force ? running.catch(() => this.end(id, options)) : running;
+    let lease: Lease | undefined;
+    try {
+      lease = getLease(session, id);
+    } catch (error) {
+      if (!options.force) return failure(error);
+      this.#options.log.warn('a damaged lease was forgotten by force', { lease: id });
+      deleteUnreadable(session, id);
+    }
     if (!lease) return undefined;
     if (lease.of.what === 'token') return this.#endToken(session, lease, lease.of.tokenKey);
-    const of = lease.of;
-    const mount = this.#options.mountByUuid(of.mountUuid);
-    const kind = mount?.engine?.leases?.[of.kind];
-    if (mount && kind && !kind.outside) {
-      this.#endLocal(session, lease, of, () =>
-        kind.revoke(workContext(this.#options.work, session, mount), of.internal),
-      );
-      return undefined;
-    }
-    const work = this.#endOutside(id, mount, options.force).finally(() => this.#underWay.delete(id));
+    if (this.isLocal(lease)) return this.#endLocal(session, lease, options.force);
+    const work = this.#endOutside(id, lease.of.mountUuid, options.force).finally(() =>
+      this.#underWay.delete(id),
+    );
+    work.catch(() => {});
     this.#underWay.set(id, work);
     return work;
   }
 
-  #endLocal(session: Session, lease: Lease, of: SecretLease, revoke: () => unknown): void {
+  #endLocal(session: Session, lease: Lease, force: boolean): Promise<void> | undefined {
     try {
-      revoke();
+      void this.#revokeByEngine(session, lease);
       deleteLease(session, lease);
+      return undefined;
     } catch (error) {
-      this.#failed(session, lease, of, error instanceof Error ? error : new Error(String(error)), false);
+      this.#failed(session, lease, error, force);
+      return force ? undefined : failure(error);
     }
   }
 
@@ -96,33 +125,27 @@ export class Revoker {
     return rest ?? undefined;
   }
 
-  async #endOutside(id: string, mount: OpenMount | undefined, force: boolean): Promise<void> {
-    const slots = this.#slotsOf(mount?.entry.uuid ?? '');
+  async #endOutside(id: string, mountUuid: string, force: boolean): Promise<void> {
+    const slots = this.#slotsOf(mountUuid);
     await slots.take();
     try {
-      await this.#tryOutside(id, mount, force);
+      if (this.#state === 'stopped') throw new Unavailable('the server is being sealed');
+      await this.#tryOutside(id, force);
     } finally {
       slots.give();
     }
   }
 
-  async #tryOutside(id: string, mount: OpenMount | undefined, force: boolean): Promise<void> {
+  async #tryOutside(id: string, force: boolean): Promise<void> {
     const session = this.#options.openSession();
     const lease = getLease(session, id);
-    if (lease?.of.what !== 'secret') return;
+    if (!lease) return;
     try {
-      const kind = mount?.engine?.leases?.[lease.of.kind];
-      if (!mount || !kind) throw new Error('the mount that issued this lease is not there');
-      await kind.revoke(workContext(this.#options.work, session, mount), lease.of.internal);
+      await this.#revokeByEngine(session, lease);
     } catch (error) {
       session.discard();
-      this.#failed(
-        session,
-        lease,
-        lease.of,
-        error instanceof Error ? error : new Error(String(error)),
-        force,
-      );
+      const now = getLease(session, id);
+      if (now) this.#failed(session, now, error, force);
       await persist(session);
       if (!force) throw error;
       return;
@@ -132,8 +155,17 @@ export class Revoker {
     await persist(session);
   }
 
-  #failed(session: Session, lease: Lease, of: SecretLease, error: Error, force: boolean): void {
+  #revokeByEngine(session: Session, { of }: Lease): void | Promise<void> {
+    if (of.what !== 'secret') throw new Error('a token ends by the token store');
+    const mount = this.#options.mountByUuid(of.mountUuid);
+    const kind = mount?.engine?.leases?.[of.kind];
+    if (!mount || !kind) throw new Error('the mount that issued this lease is not there');
+    return kind.revoke(workContext(this.#options.work, session, mount), of.internal);
+  }
+
+  #failed(session: Session, lease: Lease, cause: unknown, force: boolean): void {
     const { clock, random, log } = this.#options;
+    const error = cause instanceof Error ? cause : new Error(String(cause));
     if (force) {
       log.warn('a lease was forgotten by force; its credential may live on', { lease: lease.id, error });
       deleteLease(session, lease);
@@ -142,7 +174,7 @@ export class Revoker {
     const attempts = (lease.attempts ?? 0) + 1;
     const seconds = Math.min(BACKOFF_SECONDS_FIRST * 2 ** (attempts - 1), BACKOFF_SECONDS_MAX);
     const dueAtMs = clock.now() + seconds * (750 + random.below(500));
-    const failed: Lease = { ...lease, of, attempts, lastError: error.message.slice(0, 500), dueAtMs };
+    const failed: Lease = { ...lease, attempts, lastError: error.message.slice(0, 500), dueAtMs };
     saveLease(session, failed, lease);
     session.afterApply(() => this.wakeBy(dueAtMs));
     const level = isIrrevocable(failed) ? 'error' : 'warn';
@@ -155,38 +187,50 @@ export class Revoker {
   }
 
   async #pass(): Promise<void> {
-    if (this.#passing || this.#stopped) return;
+    if (this.#passing || this.#state !== 'running') return;
     this.#passing = true;
     try {
-      while (!this.#stopped && (await this.#slice()));
+      for (let slices = 0; slices < PASS_SLICES_MAX && this.#state === 'running'; slices++) {
+        this.#resumeAfter = await this.#slice(this.#resumeAfter);
+        if (this.#resumeAfter === undefined) break;
+      }
+      if (this.#state === 'running') this.#wakeForNext();
     } catch (error) {
       this.#options.log.error('expiry stopped for now', { error });
       this.wakeBy(this.#options.clock.now() + 1000);
     } finally {
       this.#passing = false;
     }
-    if (!this.#stopped) this.#wakeForNext();
   }
 
-  /** Ends up to a slice of what is due; true when there is more to do at once. */
-  async #slice(): Promise<boolean> {
+  /** Ends what is due in one slice of the index; where to go on, or undefined at its end. */
+  async #slice(after: string | undefined): Promise<string | undefined> {
     const session = this.#options.openSession();
-    const due: { id: string; key: string }[] = [];
-    let scanned = 0;
-    for (const entry of dueLeases(session, this.#options.clock.now())) {
-      if (++scanned > SCAN_MAX || due.length >= SLICE) break;
-      if (!this.#underWay.has(entry.id)) due.push(entry);
-    }
-    let ended = 0;
-    for (const { id, key } of due) {
-      if (!getLease(session, id)) dropDue(session, key);
-      else if (!this.#hasRoom(session, id)) continue;
-      else this.endIn(session, id, { force: false })?.catch(() => {});
-      ended++;
-    }
+    const due = [...dueLeases(session, this.#options.clock.now(), { after, limit: SLICE })];
+    for (const entry of due) this.#endDue(session, entry);
     await persist(session);
     await turn();
-    return due.length >= SLICE && ended > 0;
+    return due.length < SLICE ? undefined : due.at(-1)?.key;
+  }
+
+  #endDue(session: Session, { id, dueAtMs, key }: Due): void {
+    if (this.#underWay.has(id)) return;
+    const nowMs = this.#options.clock.now();
+    let lease: Lease | undefined;
+    try {
+      lease = getLease(session, id);
+    } catch (error) {
+      this.#options.log.error('a lease that is due cannot be read', { lease: id, error });
+      postpone(session, { id, key }, nowMs + UNREADABLE_LOOK_AGAIN_MS);
+      return;
+    }
+    if (lease?.dueAtMs !== dueAtMs) dropDue(session, key);
+    if (!lease || lease.dueAtMs > nowMs || !this.#hasRoom(lease)) return;
+    try {
+      void this.endIn(session, id, { force: false });
+    } catch (error) {
+      this.#failed(session, lease, error, false);
+    }
   }
 
   #wakeForNext(): void {
@@ -195,9 +239,8 @@ export class Revoker {
     if (next !== undefined) this.wakeBy(next <= nowMs ? nowMs + BUSY_LOOK_AGAIN_MS : next);
   }
 
-  #hasRoom(session: Session, id: string): boolean {
-    const lease = getLease(session, id);
-    return lease?.of.what !== 'secret' || this.#slotsOf(lease.of.mountUuid).free;
+  #hasRoom(lease: Lease): boolean {
+    return lease.of.what !== 'secret' || this.isLocal(lease) || this.#slotsOf(lease.of.mountUuid).free;
   }
 
   #slotsOf(mountUuid: string): Slots {
@@ -208,6 +251,13 @@ export class Revoker {
     }
     return slots;
   }
+}
+
+/** A rejection that nobody has to look at. */
+function failure(error: unknown): Promise<void> {
+  const rejected = Promise.reject(error);
+  rejected.catch(() => {});
+  return rejected;
 }
 
 /** A counting lock. */
