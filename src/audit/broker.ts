@@ -48,6 +48,11 @@ export interface Audit {
    * rejects with `InternalFailure` when none could write it; undefined when no device wants it. Need not be awaited.
    */
   record(record: AuditRecord): Promise<void> | undefined;
+  /**
+   * A device failed or hangs: until that is over, a request should wait for its own entry before it does anything. While
+   * all is well it need not, and at most what came in the moment of failure has been done and never recorded.
+   */
+  readonly faltering: boolean;
   /** Everything recorded so far and not yet written; undefined when there is nothing. Rejects if any of it cannot be written. */
   flushed(): Promise<void> | undefined;
   /** On SIGHUP: devices close and reopen their files and connections. */
@@ -200,6 +205,10 @@ class Broker implements Audit {
     const nowMs = this.#parts.clock.now();
     for (const device of devices) device.add(record, nowMs);
     return this.#group(devices).written;
+  }
+
+  get faltering(): boolean {
+    return !this.#devices.every(({ works }) => works);
   }
 
   flushed(): Promise<void> | undefined {

@@ -78,6 +78,11 @@ export class OpenDevice {
     if (this.wants(record)) await this.#queue.write([this.#line(record, this.#clock.now())]);
   }
 
+  /** Whether there is reason to think that the next record will be written. */
+  get works(): boolean {
+    return this.#queue.works;
+  }
+
   reload(): Promise<void> {
     return this.#queue.reload();
   }

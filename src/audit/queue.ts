@@ -8,6 +8,8 @@ export interface DeviceQueueOptions {
   readonly log: Logger;
 }
 
+/** A write that takes longer leaves doubt whether it will ever come to its end. */
+const DOUBT_MS = 1000;
 /** How long entries may wait until they count as not recorded; the write itself goes on. */
 const WAIT_MS_MAX = 10_000;
 /** Characters that may wait behind a slow device. */
@@ -38,6 +40,9 @@ export class DeviceQueue {
   /** The device's latest call; the next one waits for it. */
   #lastCall: Promise<void> = Promise.resolve();
   #stuck = false;
+  /** The latest write succeeded. */
+  #proven = false;
+  #writingSinceMs = 0;
   #closed = false;
   #openAgainAtMs = 0;
   #reportAgainAtMs = 0;
@@ -45,6 +50,12 @@ export class DeviceQueue {
 
   constructor(options: DeviceQueueOptions) {
     this.#options = options;
+  }
+
+  /** Whether there is reason to think that the next lines will be written. */
+  get works(): boolean {
+    if (!this.#proven || this.#stuck) return false;
+    return !this.#working || this.#options.clock.monotonic() - this.#writingSinceMs < DOUBT_MS;
   }
 
   /** Resolves when the lines are written; rejects when they are not, or nobody knows in time. */
@@ -117,8 +128,10 @@ export class DeviceQueue {
     while (this.#waiting.length > 0) {
       const chunks = this.#waiting;
       this.#waiting = [];
+      this.#writingSinceMs = this.#options.clock.monotonic();
       const error = await this.#attempt(chunks);
       this.#stuck = false;
+      this.#proven = error === undefined;
       for (const chunk of chunks) {
         this.#waitingLength -= chunk.length;
         chunk.settle(error && this.#reported(error, chunk.lines.length));

@@ -7,7 +7,10 @@ import type { Exchange } from './exchange.ts';
 
 const RULES_KEPT_MAX = 16;
 
-/** The request's entry. Before anything outside is touched it must be written; else it goes out with the reply's. */
+/**
+ * The request's entry. Before anything outside is touched, and while the devices give reason for doubt, it must be written;
+ * else it goes out with the reply's.
+ */
 export function auditRequest(exchange: Exchange): void | Promise<void> {
   exchange.requestAudited = true;
   const written = exchange.domains.audit.record({
@@ -15,8 +18,8 @@ export function auditRequest(exchange: Exchange): void | Promise<void> {
     auth: authOf(exchange),
     request: requestOf(exchange),
   });
-  if (!written || !exchange.found?.spec?.outside) return undefined;
-  return written;
+  const first = exchange.found?.spec?.outside || exchange.domains.audit.faltering;
+  return first ? written : undefined;
 }
 
 /** The reply's entry; `awaitCommit` waits for it together with the commit. */

@@ -46,6 +46,8 @@ export function auditPaths({ audit }: SystemParts): EnginePath[] {
           },
         },
         delete: {
+          // The end of a device is on record before there is nobody left to record it.
+          outside: true,
           handler(context, input) {
             audit.disable(context.session, input.path);
             return undefined;
