@@ -97,7 +97,8 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     },
     async stop() {
       await periodic.stop();
-      await leases.stop();
+      leases.stop();
+      tokens.stop();
       await mounts.close();
       await audit.close();
       await rotation.stop();
@@ -146,6 +147,7 @@ function openDomains(
   const tokens = new Tokens({
     clock,
     random,
+    log: options.log.named('token'),
     opaque: {
       seal: (purpose, bytes) => barrier.sealOpaque(purpose, bytes),
       open: (purpose, bytes) => barrier.openOpaque(purpose, bytes),

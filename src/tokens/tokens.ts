@@ -4,7 +4,8 @@
  */
 import { persist, type Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
-import { InvalidRequest } from '../base/errors.ts';
+import { CorruptRecord, InvalidRequest, Unavailable } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { turn } from '../base/turn.ts';
 import { cidrContains, parseCidrList } from '../crypto/cidr.ts';
@@ -16,6 +17,7 @@ import { leaseIdOf, type NewToken, type StoredToken, type Token } from './token.
 export interface TokensOptions {
   clock: Clock;
   random: Random;
+  log: Logger;
   /** Batch tokens are sealed under the barrier's keys; nothing of them is stored. */
   opaque: {
     seal(purpose: string, bytes: Buffer): Buffer;
@@ -63,6 +65,7 @@ export class Tokens {
   readonly #keys = new Map<string, string>();
   /** One object for each record as long as the record is remembered, so that others can keep what they derive from it. */
   readonly #found = new WeakMap<StoredToken, Token>();
+  #stopped = false;
 
   constructor(options: TokensOptions) {
     this.#options = options;
@@ -73,7 +76,21 @@ export class Tokens {
     const stored = session.view('').get<{ salt: string }>(SALT);
     if (!stored) throw new Error('the token salt is missing');
     this.#hmac = hmacSha256(Buffer.from(stored.salt, 'base64'));
-    for (const key of [...session.view(TREES).keys('')]) void this.#endTree(key);
+    for (const key of [...session.view(TREES).keys('')]) {
+      this.#endTree(key).catch((error) =>
+        this.#options.log.error(
+          'ending the children of a token was cut short; it goes on at the next start',
+          {
+            error,
+          },
+        ),
+      );
+    }
+  }
+
+  /** Touches the store no more; trees that are being ended go on at the next start. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** Once, at initialisation. */
@@ -130,8 +147,11 @@ export class Tokens {
     return session.view(BY_ACCESSOR).list('', page);
   }
 
+  /** Whether its address blocks let it be used from there; a root token that never expires is not bound by any. */
   usableFrom(token: Token, address: string): boolean {
-    return token.boundCidrs.length === 0 || cidrContains(parseCidrList(token.boundCidrs), address);
+    if (token.boundCidrs.length === 0) return true;
+    if (token.expiresAtMs === 0 && token.policies.includes('root')) return true;
+    return cidrContains(parseCidrList(token.boundCidrs), address);
   }
 
   /** Takes one use off a use-limited token; the last use leaves it unusable for anybody else. False when none was left. */
@@ -148,7 +168,7 @@ export class Tokens {
   /** Moves a token's end; `ttl` in seconds from now, already within every limit. */
   prolong(session: Session, token: Token, ttl: number): void {
     const stored = session.view(BY_KEY).get<StoredToken>(token.key);
-    if (!stored) throw new InvalidRequest('token not found');
+    if (!stored || !this.byKey(session, token.key)) throw new InvalidRequest('token not found');
     const nowMs = this.#options.clock.now();
     const expiresAtMs = nowMs + ttl * 1000;
     session.view(BY_KEY).put(token.key, { ...stored, expiresAtMs, renewedAtMs: nowMs });
@@ -161,16 +181,18 @@ export class Tokens {
 
   /**
    * Ends a token: it is useless as soon as the session is applied; its children and everything leased to them follow.
-   * A promise when the tree is large: it resolves when all of it has ended; a crash before that is made up for.
+   * A promise when it has children: it resolves when all of them have ended; a crash before that is made up for. It need
+   * not be awaited.
    */
   revoke(session: Session, key: string): Promise<void> | undefined {
     this.#remove(session, key);
     const [firstChild] = session.view(`${CHILDREN}${key}/`).keys('', { limit: 1 });
     if (firstChild === undefined) return undefined;
     session.view(TREES).put(key, 1);
-    return new Promise((resolve, reject) => {
-      session.afterApply(() => this.#endTree(key).then(resolve, reject));
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    promise.catch(() => {});
+    session.afterApply(() => this.#endTree(key).then(resolve, reject));
+    return promise;
   }
 
   /** Ends a token and leaves its children as orphans. */
@@ -193,7 +215,7 @@ export class Tokens {
       const accessors = [...session.view(BY_ACCESSOR).keys('', { after, limit: TREE_SLICE })];
       for (const accessor of accessors) {
         const key = session.view(BY_ACCESSOR).get<string>(accessor);
-        if (key !== undefined && session.view(BY_KEY).get(key)) continue;
+        if (key !== undefined && this.#readable(session, key)) continue;
         session.view(BY_ACCESSOR).delete(accessor);
         removed++;
       }
@@ -204,32 +226,42 @@ export class Tokens {
     }
   }
 
-  /** Children first to last, grandchildren included, in slices that commit one by one. */
+  /**
+   * Ends all below `root`, in slices that commit one by one. The children of a token that ends become the root's own, so
+   * that the tree is worked off as one list however deep it is.
+   */
   async #endTree(root: string): Promise<void> {
     for (;;) {
+      if (this.#stopped) throw new Unavailable('the server is being sealed');
       const session = this.#options.openSession();
+      const children = session.view(`${CHILDREN}${root}/`);
       let budget = TREE_SLICE;
-      const descend = (key: string): boolean => {
-        const children = session.view(`${CHILDREN}${key}/`);
-        for (const child of [...children.keys('', { limit: budget })]) {
-          if (budget-- <= 0 || !descend(child)) return false;
-          this.#remove(session, child);
-          children.delete(child);
+      for (const child of [...children.keys('', { limit: TREE_SLICE })]) {
+        if (budget <= 0) break;
+        this.#remove(session, child);
+        const grandchildren = session.view(`${CHILDREN}${child}/`);
+        const moved = [...grandchildren.keys('', { limit: budget })];
+        for (const grandchild of moved) {
+          grandchildren.delete(grandchild);
+          children.put(grandchild, 1);
         }
-        return budget > 0;
-      };
-      const done = descend(root);
-      if (done) session.view(TREES).delete(root);
+        budget -= 1 + moved.length;
+        // With the budget gone it may have more, so it stays on the list.
+        if (budget > 0) children.delete(child);
+        else children.put(child, 1);
+      }
+      const [left] = children.keys('', { limit: 1 });
+      if (left === undefined) session.view(TREES).delete(root);
       await persist(session);
-      if (done) return;
+      if (left === undefined) return;
       await turn();
     }
   }
 
   #remove(session: Session, key: string): void {
-    const stored = session.view(BY_KEY).get<StoredToken>(key);
+    const stored = this.#readable(session, key);
+    session.view(BY_KEY).delete(key);
     if (stored) {
-      session.view(BY_KEY).delete(key);
       session.view(BY_ACCESSOR).delete(stored.accessor);
       if (stored.parent) session.view(`${CHILDREN}${stored.parent}/`).delete(key);
       const lease = getLease(session, leaseIdOf({ path: stored.path, key }));
@@ -239,11 +271,23 @@ export class Tokens {
     this.#options.cleared(session, key);
   }
 
+  /** A damaged record counts as none: ending a token must not fail on it. */
+  #readable(session: Session, key: string): StoredToken | undefined {
+    try {
+      return session.view(BY_KEY).get<StoredToken>(key);
+    } catch (error) {
+      if (error instanceof CorruptRecord) return undefined;
+      throw error;
+    }
+  }
+
   #createService(session: Session, wanted: NewToken): { id: string; token: Token } {
     const { clock, random } = this.#options;
     const id = wanted.id ?? `hvs.${random.base62(24)}`;
     const key = this.keyOf(id);
-    if (session.view(BY_KEY).get(key)) throw new InvalidRequest('cannot create a token with a duplicate ID');
+    // While the children of one of that text are being ended, those of a new one would end with them.
+    if (session.view(BY_KEY).get(key) || session.view(TREES).get(key))
+      throw new InvalidRequest('cannot create a token with a duplicate ID');
     const nowMs = clock.now();
     const { type, id: _, ...rest } = wanted;
     const stored: StoredToken = {

@@ -103,7 +103,7 @@ export class Wrapping {
 
   /** The token ended: so does what it kept. */
   clear(session: Session, tokenKey: string): void {
-    if (session.view(KEPT).get(tokenKey)) session.view(KEPT).delete(tokenKey);
+    session.view(KEPT).delete(tokenKey);
   }
 
   #find(session: Session, id: string): { token: Token; kept: Wrapped } {
