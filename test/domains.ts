@@ -1,0 +1,94 @@
+/**
+ * For unit tests of the domains: an unsealed store in memory, and mounts, tokens, leases and wrapping over it, put
+ * together as the composition root does. Opened again on the same disk it is the server after a crash.
+ */
+import { Barrier } from '../src/barrier/barrier.ts';
+import { openSession, type Session } from '../src/barrier/session.ts';
+import { ManualClock } from '../src/base/clock.ts';
+import { silentLogger } from '../src/base/logger.ts';
+import { seededRandom } from '../src/base/random.ts';
+import { turn } from '../src/base/turn.ts';
+import type { EngineType } from '../src/engine/engine.ts';
+import { Leases } from '../src/leases/leases.ts';
+import { openLocalLog } from '../src/log/local.ts';
+import type { MountClass } from '../src/mounts/entry.ts';
+import { Mounts } from '../src/mounts/mounts.ts';
+import type { WorkParts } from '../src/mounts/work.ts';
+import { MemoryDisk, openMemoryCopy } from '../src/store/memory.ts';
+import { openStore } from '../src/store/open.ts';
+import { Tokens } from '../src/tokens/tokens.ts';
+import { Wrapping } from '../src/wrapping/wrapping.ts';
+
+export const DAY_SECONDS = 86_400;
+/** Seconds; Vault's. */
+export const LIMITS = { defaultLeaseTtl: 32 * DAY_SECONDS, maxLeaseTtl: 32 * DAY_SECONDS };
+
+export interface DomainsOptions {
+  readonly engines?: readonly EngineType[];
+  readonly disk?: MemoryDisk;
+  readonly clock?: ManualClock;
+  readonly seed?: number;
+}
+
+export type TestDomains = Awaited<ReturnType<typeof openDomains>>;
+
+export async function openDomains(options: DomainsOptions = {}) {
+  const { disk = new MemoryDisk(), clock = new ManualClock(), engines = [] } = options;
+  const random = seededRandom(options.seed ?? 1);
+  const { store, barrier } = await openBarrier(disk, clock);
+  const log = silentLogger;
+  const session = (): Session => openSession({ store, barrier });
+  const work: WorkParts = { clock, random, log, generatePassword: () => 'generated' };
+  const registry = new Map<MountClass, EngineType[]>();
+  for (const type of engines) registry.set(type.class, [...(registry.get(type.class) ?? []), type]);
+  const mounts = new Mounts({ registry, limits: LIMITS, clock, random, log });
+  const tokens: Tokens = new Tokens({
+    clock,
+    random,
+    log,
+    opaque: {
+      seal: (purpose, bytes) => barrier.sealOpaque(purpose, bytes),
+      open: (purpose, bytes) => barrier.openOpaque(purpose, bytes),
+    },
+    leases: () => leases,
+    openSession: session,
+    cleared: (within, tokenKey) => wrapping.clear(within, tokenKey),
+  });
+  const leases: Leases = new Leases({
+    openSession: session,
+    mountByUuid: (uuid) => mounts.byUuid(uuid),
+    revokeToken: (within, tokenKey) => tokens.revoke(within, tokenKey),
+    work,
+    clock,
+    random,
+    log,
+  });
+  const wrapping = new Wrapping({ tokens, clock });
+  const first = session();
+  if (first.view('').get('core/token-salt') === undefined) tokens.initialize(first);
+  tokens.start(first);
+  mounts.load(first);
+  leases.start();
+  first.apply();
+  await first.settled();
+  return { disk, clock, random, store, barrier, session, work, mounts, tokens, leases, wrapping, settle };
+}
+
+const ROOT_KEY = Buffer.alloc(32, 7);
+
+export async function openBarrier(disk: MemoryDisk, clock: ManualClock) {
+  const copy = openMemoryCopy({ disk });
+  const log = openLocalLog({ copy });
+  const store = openStore({ copy, log, fence: await log.lead() });
+  const barrier = new Barrier({ clock, random: seededRandom(99) });
+  const first = store.begin();
+  if (!barrier.isInitialized(first)) barrier.initialize(first, ROOT_KEY);
+  await store.durable(first.apply());
+  barrier.unseal(store.begin(), ROOT_KEY);
+  return { store, barrier };
+}
+
+/** Lets commits and background work come to rest. */
+export async function settle(turns = 40): Promise<void> {
+  for (let i = 0; i < turns; i++) await turn();
+}
