@@ -1,5 +1,5 @@
 import type { Session } from '../barrier/session.ts';
-import { InvalidRequest } from '../base/errors.ts';
+import { InvalidRequest, unlessCorrupt } from '../base/errors.ts';
 
 /** Which request headers entries show, by lower-case name; none unless configured. */
 export type AuditedHeaders = ReadonlyMap<string, AuditedHeader>;
@@ -22,7 +22,8 @@ export class HeaderConfig {
   }
 
   load(session: Session): void {
-    const stored = session.view(RECORD_FOLDER).get<Record<string, AuditedHeader>>(RECORD) ?? {};
+    const view = session.view(RECORD_FOLDER);
+    const stored = unlessCorrupt(() => view.get<Record<string, AuditedHeader>>(RECORD), undefined) ?? {};
     this.#byName.clear();
     for (const [name, { hmac }] of Object.entries(stored)) this.#byName.set(name, { hmac });
   }

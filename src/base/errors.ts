@@ -97,6 +97,15 @@ export class CorruptRecord extends CofferError {
     this.key = key;
   }
 }
+/** What `read` gives; `instead` where the record is damaged, which is logged and in quarantine, and can be done without. */
+export function unlessCorrupt<T>(read: () => T, instead: T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof CorruptRecord) return instead;
+    throw error;
+  }
+}
 /** 500: stepping down, commit failed, shutting down: the request may be tried again elsewhere. */
 export class Unavailable extends CofferError {
   readonly code = 'unavailable';

@@ -5,7 +5,7 @@
 import type { Barrier } from '../barrier/barrier.ts';
 import { openSession, type Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
-import { InvalidRequest, NotInitialized, Sealed } from '../base/errors.ts';
+import { CorruptRecord, InvalidRequest, NotInitialized, Sealed, unlessCorrupt } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { type Seal, type SealConfig, unwrapWithAny, type WrappedKey, wrapWithAll } from '../seal/seal.ts';
@@ -70,7 +70,7 @@ export class Lifecycle {
     return this.#unsealed === undefined;
   }
   get cluster(): { id: string; name: string } | undefined {
-    return this.#read<{ id: string; name: string }>(CLUSTER);
+    return unlessCorrupt(() => this.#read<{ id: string; name: string }>(CLUSTER), undefined);
   }
   /** The error a request gets while it cannot be served. */
   sealedError(): Error {
@@ -262,10 +262,19 @@ export class Lifecycle {
     if (!bytes) return undefined;
     let value = this.#parsed.get(bytes);
     if (value === undefined) {
-      value = JSON.parse(Buffer.from(bytes).toString());
+      value = this.#parse(key, bytes);
       this.#parsed.set(bytes, value);
     }
+    if (value instanceof CorruptRecord) throw value;
     return value as T;
+  }
+  #parse(key: string, bytes: Uint8Array): unknown {
+    try {
+      return JSON.parse(Buffer.from(bytes).toString());
+    } catch {
+      this.#options.log.error('a stored record is damaged', { key });
+      return new CorruptRecord(key);
+    }
   }
   #write(transaction: Transaction, key: string, value: unknown): void {
     transaction.put(key, Buffer.from(JSON.stringify(value)));

@@ -1,7 +1,7 @@
 import type { Session } from '../barrier/session.ts';
 import type { View } from '../barrier/view.ts';
 import type { Clock } from '../base/clock.ts';
-import { InternalFailure, InvalidRequest, NotFound } from '../base/errors.ts';
+import { InternalFailure, InvalidRequest, NotFound, unlessCorrupt } from '../base/errors.ts';
 import { type Acl, compileAcl, ROOT_POLICY } from './acl.ts';
 import {
   DEFAULT_POLICY,
@@ -117,7 +117,7 @@ export class Policies {
     const there = view
       .list(prefix)
       .filter((name) => !IMMUTABLE_POLICIES.has(name))
-      .filter((name) => name.endsWith('/') || this.#stored(view, prefix + name) !== undefined);
+      .filter((name) => name.endsWith('/') || this.#isThere(view, prefix + name));
     const names = prefix === '' ? [...there, ROOT_POLICY].sort() : there;
     const after = page.after ?? '';
     const rest = after === '' ? names : names.filter((name) => name > after);
@@ -131,7 +131,7 @@ export class Policies {
     if (write.text.trim() === '') throw new InvalidRequest("'policy' parameter not supplied or empty");
     const policy = parsePolicy({ name, text: decodePolicyText(write.text) });
     const view = session.view(ACL_POLICIES);
-    const before = this.#stored(view, name);
+    const before = unlessCorrupt(() => this.#stored(view, name), undefined);
     checkVersion(write, before);
     const expiresAtMs = this.#expiry(write);
     const stored: StoredPolicy = {
@@ -170,7 +170,7 @@ export class Policies {
   /** Deletes the records of policies that have expired; how many. For periodic work on the active node. */
   removeExpired(session: Session): number {
     const view = session.view(ACL_POLICIES);
-    const expired = [...view.keys('')].filter((name) => this.#stored(view, name) === undefined);
+    const expired = [...view.keys('')].filter((name) => !this.#isThere(view, name));
     for (const name of expired) view.delete(name);
     return expired.length;
   }
@@ -214,6 +214,11 @@ export class Policies {
       if (name !== ROOT_POLICY && this.#stored(view, name) !== sources[i]) return false;
     }
     return true;
+  }
+
+  /** Also when it is damaged: whoever has it is refused until somebody writes it anew, as it may hold a denial. */
+  #isThere(view: View, name: string): boolean {
+    return unlessCorrupt(() => this.#stored(view, name) !== undefined, true);
   }
 
   #stored(view: View, name: string): StoredPolicy | undefined {

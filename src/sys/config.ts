@@ -1,5 +1,5 @@
 import type { Session } from '../barrier/session.ts';
-import { InvalidRequest, NotFound } from '../base/errors.ts';
+import { InvalidRequest, NotFound, unlessCorrupt } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/logger.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { any, boolean, list, lowerCase, text } from '../engine/fields.ts';
@@ -56,15 +56,15 @@ export function configPaths(parts: SystemParts): EnginePath[] {
 
 /** Brings stored settings into force; at unseal. */
 export function loadSettings(parts: Pick<SystemParts, 'server'>, session: Session): void {
-  const view = session.view(SETTINGS);
-  const cors = view.get<Partial<SystemParts['server']['cors']>>('cors');
+  const stored = <T>(key: string) => unlessCorrupt(() => session.view(SETTINGS).get<T>(key), undefined);
+  const cors = stored<Partial<SystemParts['server']['cors']>>('cors');
   Object.assign(
     parts.server.cors,
     { enabled: false, allowedOrigins: [], allowedHeaders: [...CORS_HEADERS], allowCredentials: false },
     cors,
   );
   parts.server.uiHeaders.clear();
-  for (const [header, values] of Object.entries(view.get<Record<string, string[]>>('ui-headers') ?? {})) {
+  for (const [header, values] of Object.entries(stored<Record<string, string[]>>('ui-headers') ?? {})) {
     parts.server.uiHeaders.set(header, values);
   }
 }

@@ -1,5 +1,6 @@
 import type { Session } from '../barrier/session.ts';
 import { rfc3339 } from '../base/clock.ts';
+import { unlessCorrupt } from '../base/errors.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { systemPath } from '../mounts/system-context.ts';
 import type { ServerFacts } from './parts.ts';
@@ -47,5 +48,6 @@ export function versionHistoryPath(): EnginePath {
 }
 
 function installedVersions(session: Session): readonly InstalledVersion[] {
-  return session.view(RECORD.under).get<InstalledVersion[]>(RECORD.key) ?? [];
+  const view = session.view(RECORD.under);
+  return unlessCorrupt(() => view.get<InstalledVersion[]>(RECORD.key), undefined) ?? [];
 }
