@@ -6,7 +6,7 @@ import { auditDeviceTypes } from './audit/registry.ts';
 import { authMethods } from './auth/registry.ts';
 import type { Barrier } from './barrier/barrier.ts';
 import { KeyRotation } from './barrier/rotation.ts';
-import { openSession, persist } from './barrier/session.ts';
+import { openSession, persist, type Session } from './barrier/session.ts';
 import type { Clock } from './base/clock.ts';
 import type { Logger, LogLevels } from './base/logger.ts';
 import type { Random } from './base/random.ts';
@@ -15,7 +15,7 @@ import { Leases } from './leases/leases.ts';
 import type { Lifecycle, Unsealed } from './lifecycle/lifecycle.ts';
 import { type LockoutDefaults, Lockouts } from './lockouts/lockouts.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import type { MountClass } from './mounts/entry.ts';
+import { type MountClass, routePath } from './mounts/entry.ts';
 import { type EngineRegistry, Mounts, type NewMount } from './mounts/mounts.ts';
 import { Periodic } from './mounts/periodic.ts';
 import { type WorkParts, workContext } from './mounts/work.ts';
@@ -80,6 +80,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     async start(within) {
       tokens.start(within);
       const leaving = mounts.load(within);
+      restoreFirstMounts(mounts, within, log);
       audit.load(within);
       await audit.declare(within, options.declaredAudits);
       loadSettings({ server }, within);
@@ -112,17 +113,35 @@ const FIRST_MOUNTS: readonly NewMount[] = [
     path: 'sys/',
     class: 'system',
     type: 'system',
+    uuid: '00000000-0000-4000-8000-000000000001',
     description: 'system endpoints used for control, policy and debugging',
   },
   {
     path: 'cubbyhole/',
     class: 'secret',
     type: 'cubbyhole',
+    uuid: '00000000-0000-4000-8000-000000000002',
     description: 'per-token private secret storage',
     local: true,
   },
-  { path: 'token/', class: 'auth', type: 'token', description: 'token based credentials' },
+  {
+    path: 'token/',
+    class: 'auth',
+    type: 'token',
+    uuid: '00000000-0000-4000-8000-000000000003',
+    description: 'token based credentials',
+  },
 ];
+
+/** Where the record of one is damaged: without them nobody could do anything about it. What it was tuned to is lost. */
+function restoreFirstMounts(mounts: Mounts, within: Session, log: Logger): void {
+  for (const mount of FIRST_MOUNTS) {
+    const path = routePath(mount);
+    if (mounts.get(path)) continue;
+    log.error('a mount of the server itself was not there and is made anew', { path });
+    mounts.enable(within, mount);
+  }
+}
 
 function openDomains(
   options: UnsealedOptions,

@@ -45,8 +45,8 @@ export interface NewMount {
   local?: boolean;
   sealWrap?: boolean;
   externalEntropyAccess?: boolean;
-  /** Fixed by the host for its own mounts. */
-  accessor?: string;
+  /** Fixed by the host for its own mounts, so that one whose record is damaged can be made anew over the same data. */
+  uuid?: string;
 }
 
 export interface MountsOptions {
@@ -147,8 +147,8 @@ export class Mounts {
       path,
       class: mount.class,
       type: type.type,
-      uuid: random.uuid(),
-      accessor: mount.accessor ?? `${prefix}_${random.bytes(4).toString('hex')}`,
+      uuid: mount.uuid ?? random.uuid(),
+      accessor: `${prefix}_${random.bytes(4).toString('hex')}`,
       description: mount.description ?? '',
       options,
       config: { ...CONFIG_UNSET, ...mount.config },
