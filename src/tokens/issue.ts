@@ -1,9 +1,9 @@
 import type { Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
-import { InvalidRequest, PermissionDenied } from '../base/errors.ts';
+import { InvalidRequest } from '../base/errors.ts';
 import type { IdentityClaim, TokenParameters } from '../engine/login.ts';
 import type { AuthReply } from '../engine/reply.ts';
-import { grantTtl } from '../leases/lease.ts';
+import { grantTtl, type TtlRequest } from '../leases/lease.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { type WorkParts, workContext } from '../mounts/work.ts';
 import { type Token, tokenPolicies } from './token.ts';
@@ -24,6 +24,9 @@ export function issueForLogin(
   const { mount, claim } = login;
   const { token: wanted } = claim;
   const type = chosenType(mount, wanted);
+  // Nothing of a batch token is stored, so nobody could count its uses.
+  if (type === 'batch' && wanted.numUses > 0)
+    throw new InvalidRequest('batch tokens cannot have a limited use count');
   const nowMs = parts.clock.now();
   const { ttl, warnings } = grantTtl({
     nowMs,
@@ -63,36 +66,35 @@ export function issueForLogin(
   return { auth: authReply(id, token, ttl), token, warnings };
 }
 
-/** Renews a service token; `increment` in seconds, 0 for what it was made with. A login's method is asked again. */
+export interface RenewalParts {
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+  readonly work: WorkParts;
+  mountByUuid(uuid: string): OpenMount | undefined;
+  /** Seconds, of the mount that makes tokens from tokens. */
+  maxLeaseTtl(): number;
+  /** Seconds; 0: none. Throws `InvalidRequest` when the role is gone. */
+  periodOfRole(session: Session, role: string): number;
+}
+
+/**
+ * Renews a service token; `increment` in seconds, 0 for what it was made with. What it came from is asked again: a
+ * login's method, or the token role, whose current period holds.
+ */
 export async function renewToken(
-  parts: {
-    tokens: Tokens;
-    clock: Clock;
-    work: WorkParts;
-    mountByUuid(uuid: string): OpenMount | undefined;
-    limits: { defaultLeaseTtl: number; maxLeaseTtl: number };
-  },
+  parts: RenewalParts,
   session: Session,
   token: Token,
   increment: number,
 ): Promise<{ ttl: number; warnings: string[] }> {
   if (token.type === 'batch') throw new InvalidRequest('batch tokens cannot be renewed');
   if (!token.renewable || token.expiresAtMs === 0) throw new InvalidRequest('lease is not renewable');
-  let limits = parts.limits;
-  let parameters: Pick<TokenParameters, 'maxTtl' | 'period' | 'explicitMaxTtl'> = { ...token, maxTtl: 0 };
-  if (token.login) {
-    const mount = parts.mountByUuid(token.login.mountUuid);
-    if (!mount?.engine?.renewLogin) throw new InvalidRequest('lease is not renewable');
-    limits = mount.info;
-    parameters = await askAgain(parts.work, session, mount, token);
-  }
+  const terms = await termsNow(parts, session, token);
   const { ttl, warnings } = grantTtl({
+    ...terms,
     nowMs: parts.clock.now(),
     issuedAtMs: token.createdAtMs,
-    ttl: increment > 0 ? increment : token.creationTtl,
-    defaultTtl: limits.defaultLeaseTtl,
-    maxTtls: [parameters.maxTtl, limits.maxLeaseTtl],
-    period: parameters.period,
+    ttl: increment,
     explicitMaxTtl: token.explicitMaxTtl,
   });
   if (ttl <= 0) throw new InvalidRequest('past the max TTL, cannot renew');
@@ -118,23 +120,26 @@ export function authReply(id: string, token: Token, ttl: number): AuthReply {
   };
 }
 
-async function askAgain(
-  work: WorkParts,
+async function termsNow(
+  parts: RenewalParts,
   session: Session,
-  mount: OpenMount,
   token: Token,
-): Promise<TokenParameters> {
-  const origin = token.login!;
-  const now = await mount.engine!.renewLogin!(workContext(work, session, mount), {
-    aliasName: origin.aliasName,
-    internal: origin.internal,
+): Promise<Pick<TtlRequest, 'defaultTtl' | 'maxTtls' | 'period'>> {
+  const { login, creationTtl, role } = token;
+  if (!login) {
+    const period = (role && parts.periodOfRole(session, role)) || token.period;
+    return { defaultTtl: creationTtl, maxTtls: [parts.maxLeaseTtl()], period };
+  }
+  const mount = parts.mountByUuid(login.mountUuid);
+  if (!mount?.engine?.renewLogin) throw new InvalidRequest('lease is not renewable');
+  const { ttl, maxTtl, period } = await mount.engine.renewLogin(workContext(parts.work, session, mount), {
+    aliasName: login.aliasName,
+    internal: login.internal,
     metadata: token.meta ?? {},
-    policies: token.policies,
+    policies: login.parameters.policies,
   });
-  const policies = tokenPolicies(now.policies, { withDefault: !now.noDefaultPolicy });
-  if (policies.join() !== token.policies.join())
-    throw new PermissionDenied('policies have changed, not renewing');
-  return now;
+  const { defaultLeaseTtl, maxLeaseTtl } = mount.info;
+  return { defaultTtl: ttl || defaultLeaseTtl, maxTtls: [maxTtl, maxLeaseTtl], period };
 }
 
 /** The mount's path before the name, as `userpass-ann`; user names of databases are made from it. */
@@ -146,9 +151,10 @@ function shownName(mount: OpenMount, displayName: string): string {
   return displayName === '' ? prefix : `${prefix}-${displayName}`;
 }
 
-/** A role's `default` is the mount's; `default-*` are what a client may change at login, which none here does. */
+/** A mount tuned to one type makes only that, a role's own comes next; `default-*` are for who says nothing. */
 function chosenType(mount: OpenMount, wanted: TokenParameters): 'service' | 'batch' {
-  const choice =
-    wanted.type === 'default' ? (mount.entry.config.token_type ?? 'default-service') : wanted.type;
+  const tuned = mount.entry.config.token_type ?? 'default-service';
+  if (tuned === 'service' || tuned === 'batch') return tuned;
+  const choice = wanted.type === 'default' ? tuned : wanted.type;
   return choice.endsWith('batch') ? 'batch' : 'service';
 }

@@ -1,11 +1,14 @@
+import { InvalidRequest } from '../../base/errors.ts';
 import type { EnginePath } from '../../engine/engine.ts';
 import { duration, text } from '../../engine/fields.ts';
 import type { Reply } from '../../engine/reply.ts';
+import { dataPrefix } from '../../mounts/mounts.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
-import { authReply, renewToken } from '../../tokens/issue.ts';
+import { authReply, type RenewalParts, renewToken } from '../../tokens/issue.ts';
 import type { Token } from '../../tokens/token.ts';
 import type { SystemParts } from '../parts.ts';
 import { byAccessor, byText } from './find.ts';
+import { readRole } from './roles.ts';
 
 const increment = duration({
   description: 'How long it shall live from now; 0 takes what it was made with.',
@@ -62,12 +65,26 @@ export function renewPaths(parts: SystemParts): EnginePath[] {
   ];
 }
 
-export function renewParts(parts: SystemParts) {
+/** Also for `sys/leases/renew`, which renews tokens by their leases. */
+export function renewParts(parts: SystemParts): RenewalParts {
+  const ownMount = () => {
+    const mount = parts.mounts.get('auth/token/');
+    if (!mount) throw new Error('the token mount is missing');
+    return mount;
+  };
   return {
     tokens: parts.tokens,
     clock: parts.clock,
     work: parts.work,
-    mountByUuid: (uuid: string) => parts.mounts.byUuid(uuid),
-    limits: parts.server.limits,
+    mountByUuid: (uuid) => parts.mounts.byUuid(uuid),
+    maxLeaseTtl: () => ownMount().info.maxLeaseTtl,
+    periodOfRole(session, name) {
+      const role = readRole({ view: session.view(dataPrefix(ownMount().entry)) }, name);
+      if (!role)
+        throw new InvalidRequest(
+          `original token role ${JSON.stringify(name)} could not be found, not renewing`,
+        );
+      return role.token_period;
+    },
   };
 }
