@@ -1,6 +1,8 @@
+import type { Clock } from '../../base/clock.ts';
 import { InvalidRequest, PermissionDenied } from '../../base/errors.ts';
-import type { EnginePath } from '../../engine/engine.ts';
+import type { EnginePath, MountInfo } from '../../engine/engine.ts';
 import { boolean, duration, type Input, integer, list, name, pairs, text } from '../../engine/fields.ts';
+import { normalPolicies } from '../../engine/login.ts';
 import type { Reply } from '../../engine/reply.ts';
 import { grantTtl } from '../../leases/lease.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
@@ -64,14 +66,24 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
   const sudo = isRoot || context.hasSudo();
   checkWanted(wanted, role, sudo);
   const policies = choosePolicies(wanted, role, parent, sudo);
+  if (policies.includes('root') && !isRoot)
+    throw new InvalidRequest('root tokens may not be created without parent token being root');
   const type = chooseType(wanted, role);
-  const period = role?.token_period || wanted.period;
+  const period = lowestPositive(wanted.period, role?.token_period ?? 0);
   const explicitMaxTtl = lowestPositive(wanted.explicit_max_ttl, role?.token_explicit_max_ttl ?? 0);
   const numUses = lowestPositive(wanted.num_uses, role?.token_num_uses ?? 0);
-  const { ttl, warnings } = chooseTtl(parts, wanted, { policies, period, explicitMaxTtl, type, parent });
+  const { ttl, warnings } = chooseTtl(parts.clock, context.mount, wanted, {
+    policies,
+    period,
+    explicitMaxTtl,
+    type,
+    parent,
+  });
   if (type === 'batch' && (numUses > 0 || period > 0 || explicitMaxTtl > 0)) {
     throw new InvalidRequest('batch tokens cannot be periodic, use-limited or have an explicit max TTL');
   }
+  if (type === 'batch' && policies.includes('root'))
+    throw new InvalidRequest('batch tokens cannot be root tokens');
   const free = orphan || role?.orphan || wanted.no_parent;
   const { id, token } = parts.tokens.create(context.session, {
     type,
@@ -86,14 +98,24 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
     ttl,
     explicitMaxTtl,
     period,
-    renewable: wanted.renewable && (role?.renewable ?? true) && type === 'service',
+    renewable: wanted.renewable && (role?.renewable ?? true) && type === 'service' && ttl > 0,
     entityId: free ? '' : parent.entityId,
     role: role?.name ?? '',
     boundCidrs: role?.token_bound_cidrs.length ? role.token_bound_cidrs : free ? [] : parent.boundCidrs,
     ...(wanted.id ? { id: wanted.id } : {}),
   });
   parts.metrics.count('vault_token_creation', 1, { auth_method: 'token', mount_point: 'auth/token/' });
-  return { auth: authReply(id, token, ttl), warnings };
+  return {
+    auth: authReply(id, token, ttl),
+    warnings: [...warnings, ...missingPolicies(parts, context, policies)],
+  };
+}
+
+/** Warnings: such a policy may come later. */
+function missingPolicies(parts: SystemParts, { session }: SystemContext, names: readonly string[]): string[] {
+  return names
+    .filter((policy) => !parts.policies.get(session, policy))
+    .map((policy) => `Policy ${JSON.stringify(policy)} does not exist`);
 }
 
 function roleOrRefuse(context: SystemContext, name: string): TokenRole {
@@ -113,8 +135,7 @@ function checkWanted(wanted: Wanted, role: TokenRole | undefined, sudo: boolean)
     if (!sudo) throw new InvalidRequest('root or sudo privileges required to specify token id');
     if (role) throw new InvalidRequest('cannot specify token ID when using a role');
     if (wanted.type === 'batch') throw new InvalidRequest('cannot specify token ID for a batch token');
-    if (wanted.id.includes('.') || /^[sbhrv]{1,3}\./.test(wanted.id))
-      throw new InvalidRequest("custom token ID cannot contain '.'");
+    if (wanted.id.includes('.')) throw new InvalidRequest("custom token ID cannot contain '.'");
     if (wanted.id.length > 512 || /\s/.test(wanted.id))
       throw new InvalidRequest('custom token ID is not usable');
   }
@@ -134,16 +155,13 @@ function choosePolicies(
   parent: Token,
   sudo: boolean,
 ): readonly string[] {
-  const asked = wanted.policies?.map((policy) => policy.toLowerCase()) ?? [];
+  const asked = normalPolicies(wanted.policies ?? []);
   const withDefault = !wanted.no_default_policy && !(role?.token_no_default_policy ?? false);
-  if (role) return checkRolePolicies(role, asked, parent.policies, withDefault);
-  const isRoot = parent.policies.includes('root');
+  if (role) return checkRolePolicies(role, { asked, parentPolicies: parent.policies, withDefault, sudo });
   if (asked.length === 0)
     return wanted.no_default_policy
       ? parent.policies.filter((policy) => policy !== 'default')
       : parent.policies;
-  if (asked.includes('root') && !isRoot)
-    throw new InvalidRequest('root tokens may not be created without parent token being root');
   const policies = tokenPolicies(asked, { withDefault });
   const grants = new Set([...parent.policies, ...(withDefault ? ['default'] : [])]);
   if (!sudo && policies.some((policy) => !grants.has(policy)))
@@ -163,12 +181,12 @@ function chooseType(wanted: Wanted, role: TokenRole | undefined): 'service' | 'b
 }
 
 function chooseTtl(
-  parts: SystemParts,
+  clock: Clock,
+  mount: MountInfo,
   wanted: Wanted,
   about: { policies: readonly string[]; period: number; explicitMaxTtl: number; type: string; parent: Token },
 ): { ttl: number; warnings: string[] } {
   const asked = wanted.ttl ?? wanted.lease ?? 0;
-  const { defaultLeaseTtl, maxLeaseTtl } = parts.server.limits;
   const root = about.policies.includes('root');
   // A root token never expires unless it was asked to, or its parent does.
   if (root && asked === 0 && about.period === 0 && about.explicitMaxTtl === 0 && about.type === 'service') {
@@ -176,13 +194,13 @@ function chooseTtl(
       throw new InvalidRequest('expiring root tokens cannot create non-expiring root tokens');
     return { ttl: 0, warnings: [] };
   }
-  const nowMs = parts.clock.now();
+  const nowMs = clock.now();
   return grantTtl({
     nowMs,
     issuedAtMs: nowMs,
     ttl: asked,
-    defaultTtl: defaultLeaseTtl,
-    maxTtls: [maxLeaseTtl],
+    defaultTtl: mount.defaultLeaseTtl,
+    maxTtls: [mount.maxLeaseTtl],
     period: about.period,
     explicitMaxTtl: about.explicitMaxTtl,
   });

@@ -115,40 +115,45 @@ export function readRole(context: Pick<RequestContext, 'view'>, roleName: string
   return context.view.get<TokenRole>(`roles/${roleName}`);
 }
 
-/** The policies of a token made through a role. Throws `InvalidRequest` for those it may not have. */
-export function checkRolePolicies(
-  role: TokenRole,
-  asked: readonly string[],
-  parentPolicies: readonly string[],
-  withDefault: boolean,
-): readonly string[] {
+export interface PolicyChoice {
+  /** Lower case; empty: none asked for. */
+  readonly asked: readonly string[];
+  readonly parentPolicies: readonly string[];
+  readonly withDefault: boolean;
+  /** The caller may give any policy away. */
+  readonly sudo: boolean;
+}
+
+/**
+ * The policies of a token made through a role. Allowed policies take the place of the caller's own; a role that only
+ * disallows some allows all others (schedulers such as Nomad live by that). `default` is added unless it is disallowed.
+ * Throws `InvalidRequest` for those it may not have.
+ */
+export function checkRolePolicies(role: TokenRole, choice: PolicyChoice): readonly string[] {
+  const { asked, parentPolicies, withDefault, sudo } = choice;
   const limited = role.allowed_policies.length > 0 || role.allowed_policies_glob.length > 0;
+  const excluding = role.disallowed_policies.length > 0 || role.disallowed_policies_glob.length > 0;
+  const isDisallowed = (policy: string) =>
+    matches(policy, role.disallowed_policies, role.disallowed_policies_glob);
   const wanted = asked.length > 0 ? asked : limited ? role.allowed_policies : parentPolicies;
-  const policies = tokenPolicies(wanted, { withDefault });
-  if (policies.includes('root') && !role.allowed_policies.includes('root')) {
-    throw new InvalidRequest('root tokens may not be created from a role');
-  }
-  const isParents = new Set(parentPolicies);
-  const isRoot = isParents.has('root');
-  for (const policy of policies.filter((each) => each !== 'default' || asked.includes('default'))) {
-    const allowed = limited
+  const refused = wanted.find(
+    (policy) => isDisallowed(policy) && (policy !== 'default' || asked.includes(policy)),
+  );
+  if (refused !== undefined)
+    throw new InvalidRequest(`token policy ${JSON.stringify(refused)} is disallowed by this role`);
+  const mayHave = (policy: string) =>
+    limited
       ? matches(policy, role.allowed_policies, role.allowed_policies_glob)
-      : isRoot ||
-        isParents.has(policy) ||
-        policy === 'default' ||
-        role.disallowed_policies.length + role.disallowed_policies_glob.length > 0;
-    if (!allowed)
-      throw new InvalidRequest(
-        `token policies (${JSON.stringify(policies)}) must be subset of the role's allowed policies (${JSON.stringify(role.allowed_policies)}) or glob policies (${JSON.stringify(role.allowed_policies_glob)})`,
-      );
-    if (matches(policy, role.disallowed_policies, role.disallowed_policies_glob)) {
-      throw new InvalidRequest(`token policy ${JSON.stringify(policy)} is disallowed by this role`);
-    }
-  }
-  const kept = matches('default', role.disallowed_policies, role.disallowed_policies_glob)
-    ? policies.filter((policy) => policy !== 'default')
-    : policies;
-  return kept;
+      : sudo || excluding || parentPolicies.includes(policy);
+  const policies = tokenPolicies(wanted, { withDefault: withDefault && !isDisallowed('default') });
+  const given = asked.length > 0 ? policies.filter((policy) => policy !== 'default' || !withDefault) : [];
+  if (!given.every(mayHave))
+    throw new InvalidRequest(
+      limited
+        ? `token policies (${JSON.stringify(policies)}) must be subset of the role's allowed policies (${JSON.stringify(role.allowed_policies)}) or glob policies (${JSON.stringify(role.allowed_policies_glob)})`
+        : 'child policies must be subset of parent',
+    );
+  return policies.filter((policy) => !isDisallowed(policy));
 }
 
 function matches(policy: string, names: readonly string[], globs: readonly string[]): boolean {
