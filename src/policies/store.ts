@@ -104,6 +104,11 @@ export class Policies {
     return stored && { ...stored, name: normal };
   }
 
+  /** Also when it is damaged: whoever has it is refused until somebody writes it anew, as it may hold a denial. */
+  has(session: Session, name: string): boolean {
+    return unlessCorrupt(() => this.get(session, name) !== undefined, true);
+  }
+
   /** The parsed form of a stored policy. */
   parsed(session: Session, name: string): Policy | undefined {
     const normal = normalPolicyName(name);
@@ -117,7 +122,7 @@ export class Policies {
     const there = view
       .list(prefix)
       .filter((name) => !IMMUTABLE_POLICIES.has(name))
-      .filter((name) => name.endsWith('/') || this.#isThere(view, prefix + name));
+      .filter((name) => name.endsWith('/') || this.has(session, prefix + name));
     const names = prefix === '' ? [...there, ROOT_POLICY].sort() : there;
     const after = page.after ?? '';
     const rest = after === '' ? names : names.filter((name) => name > after);
@@ -170,7 +175,7 @@ export class Policies {
   /** Deletes the records of policies that have expired; how many. For periodic work on the active node. */
   removeExpired(session: Session): number {
     const view = session.view(ACL_POLICIES);
-    const expired = [...view.keys('')].filter((name) => !this.#isThere(view, name));
+    const expired = [...view.keys('')].filter((name) => !this.has(session, name));
     for (const name of expired) view.delete(name);
     return expired.length;
   }
@@ -214,11 +219,6 @@ export class Policies {
       if (name !== ROOT_POLICY && this.#stored(view, name) !== sources[i]) return false;
     }
     return true;
-  }
-
-  /** Also when it is damaged: whoever has it is refused until somebody writes it anew, as it may hold a denial. */
-  #isThere(view: View, name: string): boolean {
-    return unlessCorrupt(() => this.#stored(view, name) !== undefined, true);
   }
 
   #stored(view: View, name: string): StoredPolicy | undefined {

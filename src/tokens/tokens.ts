@@ -4,14 +4,15 @@
  */
 import { persist, type Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
-import { CorruptRecord, InvalidRequest, Unavailable } from '../base/errors.ts';
+import { InvalidRequest, Unavailable, unlessCorrupt } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { turn } from '../base/turn.ts';
 import { cidrContains, parseCidrList } from '../crypto/cidr.ts';
 import { type HmacSha256, hmacSha256 } from '../crypto/hmac.ts';
+import type { Lease } from '../leases/lease.ts';
 import type { Leases } from '../leases/leases.ts';
-import { deleteLease, getLease } from '../leases/records.ts';
+import { deleteLease, deleteUnreadable, getLease } from '../leases/records.ts';
 import { leaseIdOf, type NewToken, type StoredToken, type Token } from './token.ts';
 
 export interface TokensOptions {
@@ -214,7 +215,7 @@ export class Tokens {
       const session = this.#options.openSession();
       const accessors = [...session.view(BY_ACCESSOR).keys('', { after, limit: TREE_SLICE })];
       for (const accessor of accessors) {
-        const key = session.view(BY_ACCESSOR).get<string>(accessor);
+        const key = unlessCorrupt(() => session.view(BY_ACCESSOR).get<string>(accessor), undefined);
         if (key !== undefined && this.#readable(session, key)) continue;
         session.view(BY_ACCESSOR).delete(accessor);
         removed++;
@@ -264,8 +265,10 @@ export class Tokens {
     if (stored) {
       session.view(BY_ACCESSOR).delete(stored.accessor);
       if (stored.parent) session.view(`${CHILDREN}${stored.parent}/`).delete(key);
-      const lease = getLease(session, leaseIdOf({ path: stored.path, key }));
-      if (lease) deleteLease(session, lease);
+      const leaseId = leaseIdOf({ path: stored.path, key });
+      const lease = unlessCorrupt<Lease | undefined | 'damaged'>(() => getLease(session, leaseId), 'damaged');
+      if (lease === 'damaged') deleteUnreadable(session, leaseId);
+      else if (lease) deleteLease(session, lease);
     }
     this.#options.leases().revokeOfToken(session, key);
     this.#options.cleared(session, key);
@@ -273,12 +276,7 @@ export class Tokens {
 
   /** A damaged record counts as none: ending a token must not fail on it. */
   #readable(session: Session, key: string): StoredToken | undefined {
-    try {
-      return session.view(BY_KEY).get<StoredToken>(key);
-    } catch (error) {
-      if (error instanceof CorruptRecord) return undefined;
-      throw error;
-    }
+    return unlessCorrupt(() => session.view(BY_KEY).get<StoredToken>(key), undefined);
   }
 
   #createService(session: Session, wanted: NewToken): { id: string; token: Token } {

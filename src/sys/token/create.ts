@@ -114,7 +114,7 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
 /** Warnings: such a policy may come later. */
 function missingPolicies(parts: SystemParts, { session }: SystemContext, names: readonly string[]): string[] {
   return names
-    .filter((policy) => !parts.policies.get(session, policy))
+    .filter((policy) => !parts.policies.has(session, policy))
     .map((policy) => `Policy ${JSON.stringify(policy)} does not exist`);
 }
 
