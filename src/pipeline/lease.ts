@@ -1,9 +1,10 @@
-import { PermissionDenied } from '../base/errors.ts';
+import { InvalidRequest, PermissionDenied, UnsupportedPath } from '../base/errors.ts';
+import type { LeaseGrant } from '../engine/reply.ts';
 import type { Exchange } from './exchange.ts';
 
 /** A leased credential is on record before anybody gets it. */
 export function registerLease(exchange: Exchange): void {
-  const { reply, domains, session, mount, token } = exchange;
+  const { reply, domains, session, mount } = exchange;
   if (reply?.renewed)
     exchange.lease = {
       id: reply.renewed.leaseId,
@@ -11,24 +12,50 @@ export function registerLease(exchange: Exchange): void {
       renewable: reply.renewed.renewable,
     };
   if (!reply?.lease || !mount) return;
-  const tokenKey = token?.type === 'batch' ? token.parent : token?.key;
   const registered = domains.leases.register(session, {
     mount,
     path: exchange.path,
-    grant: reply.lease,
-    tokenKey,
+    grant: withinBatchToken(exchange, reply.lease),
+    tokenKey: leaseOwner(exchange),
   });
-  if (tokenKey !== undefined && !domains.tokens.byKey(session, tokenKey))
-    throw takenBack(exchange, registered.id);
+  const refusal = whyNobodyGetsIt(exchange);
+  if (refusal) {
+    takeBack(exchange, registered.id);
+    throw refusal;
+  }
   exchange.lease = registered;
   exchange.warnings.push(...registered.warnings);
 }
 
-/** The token ended while an outside system made the credential: nobody gets it, and it ends as the token's others did. */
-function takenBack({ domains, parts, session }: Exchange, leaseId: string): Error {
+/** The token that the lease ends with; of a batch token, which is nowhere stored, its parent. */
+function leaseOwner({ token }: Exchange): string | undefined {
+  return token?.type === 'batch' ? token.parent : token?.key;
+}
+
+/** What a batch token asked for ends when it does, at the latest. */
+function withinBatchToken({ token, parts }: Exchange, grant: LeaseGrant): LeaseGrant {
+  if (token?.type !== 'batch') return grant;
+  const left = Math.max(1, Math.floor((token.expiresAtMs - parts.clock.now()) / 1000));
+  return { ...grant, maxTtl: grant.maxTtl ? Math.min(grant.maxTtl, left) : left };
+}
+
+/** An outside system may have taken its time: token and mount are looked at again. */
+function whyNobodyGetsIt(exchange: Exchange): Error | undefined {
+  const { token, mount, domains, session } = exchange;
+  if (token && !domains.tokens.find(session, exchange.tokenText)) return new PermissionDenied();
+  if (!mount || !domains.mounts.byUuid(mount.entry.uuid))
+    return new UnsupportedPath('the mount was disabled meanwhile');
+  if (token?.numUses === 1)
+    return new InvalidRequest(
+      'Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.',
+    );
+  return undefined;
+}
+
+/** The credential is there already: it stays on record until it is gone. */
+function takeBack({ domains, parts, session }: Exchange, leaseId: string): void {
   session.apply();
   domains.leases.revoke(session, leaseId, { wait: false }).catch((error) => {
-    parts.log.error('revoking the lease of an ended token failed', { lease: leaseId, error });
+    parts.log.error('revoking a lease that nobody got failed', { lease: leaseId, error });
   });
-  return new PermissionDenied();
 }
