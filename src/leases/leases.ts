@@ -38,7 +38,10 @@ export interface LeasesOptions {
   log: Logger;
 }
 
-const JOB_SLICE = 128;
+/** Leases of a bulk revocation ended in one go: a few milliseconds. */
+const JOB_SLICE = 32;
+/** Slices that may wait for their commit while the next one is ended. */
+const COMMITS_AHEAD = 16;
 const COUNT_SLICE = 4096;
 /** Outside revocations of one job under way; the revoker bounds them by mount as well. */
 const OUTSIDE_AT_ONCE = 64;
@@ -249,6 +252,7 @@ export class Leases {
     const force = job.of === 'prefix' && job.force;
     const failures: Error[] = [];
     const pending = new Set<Promise<void>>();
+    const commits: (Promise<void> | undefined)[] = [];
     let after: string | undefined;
     for (;;) {
       this.#checkRunning();
@@ -267,7 +271,8 @@ export class Leases {
           .finally(() => pending.delete(tracked));
         pending.add(tracked);
       }
-      await persist(session);
+      session.apply();
+      if (commits.push(session.settled()) > COMMITS_AHEAD) await commits.shift();
       while (pending.size >= OUTSIDE_AT_ONCE) await Promise.race(pending);
       if (ids.length < JOB_SLICE) break;
       after = ids.at(-1);
