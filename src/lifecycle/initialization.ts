@@ -71,7 +71,7 @@ export function checkInitialization(request: Initialization, automatic: boolean)
 
 /** A fresh seal with its shares as the reply shows them: hex and base64, or PGP messages. */
 export async function makeShares(
-  counts: ShareCounts,
+  counts: Omit<ShareCounts, 'showRootToken'>,
   deps: { random: Random; name: string },
 ): Promise<{ seal: Seal; config: SealConfig; shown: Omit<InitializationResult, 'root_token'> }> {
   const { seal, shares } = await createShamirSeal({ ...counts, ...deps });

@@ -8,7 +8,14 @@ import type { Clock } from '../base/clock.ts';
 import { CorruptRecord, InvalidRequest, NotInitialized, Sealed, unlessCorrupt } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
-import { type Seal, type SealConfig, unwrapWithAny, type WrappedKey, wrapWithAll } from '../seal/seal.ts';
+import {
+  type Seal,
+  type SealConfig,
+  SealUnavailable,
+  unwrapWithAny,
+  type WrappedKey,
+  wrapWithAll,
+} from '../seal/seal.ts';
 import { RECOVERY, SHAMIR, unwrapWithShares } from '../seal/shamir.ts';
 import { collectShares, type ShareCollector } from '../seal/shares.ts';
 import type { Store, Transaction } from '../store/store.ts';
@@ -17,7 +24,9 @@ import {
   type Initialization,
   type InitializationResult,
   makeShares,
+  type ShareCounts,
 } from './initialization.ts';
+import { CONFIG, Protection, RECOVERY_CONFIG, ROOT_KEY } from './protection.ts';
 
 /** What is open while the server is unsealed. */
 export interface Unsealed {
@@ -44,13 +53,12 @@ export interface LifecycleOptions {
   buildDate: string;
 }
 
-const CONFIG = 'core/seal-config';
-const RECOVERY_CONFIG = 'core/recovery-config';
-const ROOT_KEY = 'core/root-key';
 const CLUSTER = 'core/cluster';
 const ROOT_KEY_BYTES = 32;
 
 export class Lifecycle {
+  /** How the root key is wrapped; changed only in `whileUnsealed`. */
+  readonly protection: Protection;
   readonly #options: LifecycleOptions;
   /** Of records read lately: load balancers ask for the state all the time. */
   readonly #parsed = new WeakMap<Uint8Array, unknown>();
@@ -61,6 +69,7 @@ export class Lifecycle {
 
   constructor(options: LifecycleOptions) {
     this.#options = options;
+    this.protection = new Protection(options);
   }
 
   get initialized(): boolean {
@@ -77,7 +86,10 @@ export class Lifecycle {
     return this.initialized ? new Sealed() : new NotInitialized('Vault is not initialized');
   }
 
-  /** Makes root key, keyring, shares and root token in one commit. With an automatic seal the server is unsealed after. */
+  /**
+   * Makes root key, keyring, shares and root token in one commit, or nothing. With an automatic seal the server is
+   * unsealed after; where that fails it stays sealed, and the reply with the only copy of the shares goes out all the same.
+   */
   initialize(request: Initialization): Promise<InitializationResult> {
     return this.#alone(async () => {
       if (this.initialized) throw new InvalidRequest('Vault is already initialized');
@@ -87,8 +99,7 @@ export class Lifecycle {
       const rootKey = random.bytes(ROOT_KEY_BYTES);
       try {
         const made = await makeShares(counts, { random, name: automatic ? RECOVERY : SHAMIR });
-        const { records } = await wrapWithAll([...this.#options.seals, made.seal], rootKey);
-        made.seal.close();
+        const records = await this.#wrapFirst(made.seal, rootKey);
         const transaction = store.begin();
         barrier.initialize(transaction, rootKey);
         this.#write(transaction, ROOT_KEY, records);
@@ -106,13 +117,16 @@ export class Lifecycle {
           name: this.#options.clusterName ?? `vault-cluster-${id.slice(0, 8)}`,
         });
         barrier.unseal(transaction, rootKey);
-        const rootToken = await this.#firstState(transaction);
-        const token = await counts.showRootToken(rootToken);
-        if (automatic) await this.#start();
-        else barrier.seal();
-        return { ...made.shown, root_token: token };
+        const rootToken = await this.#firstState(transaction, counts);
+        if (automatic) {
+          await this.#start().catch((error) =>
+            this.#options.log.error('initialised, but the server could not be unsealed', { error }),
+          );
+        }
+        return { ...made.shown, root_token: rootToken };
       } finally {
         rootKey.fill(0);
+        if (this.sealed) barrier.seal();
       }
     });
   }
@@ -163,6 +177,14 @@ export class Lifecycle {
     });
   }
 
+  /** Runs `work` while nothing else changes the state or the keys. Rejects with what a sealed server says. */
+  whileUnsealed<T>(work: () => Promise<T>): Promise<T> {
+    return this.#alone(async () => {
+      if (this.sealed) throw this.sealedError();
+      return work();
+    });
+  }
+
   /** As `sys/seal-status` shows it. */
   status() {
     const config = this.#config();
@@ -186,11 +208,26 @@ export class Lifecycle {
     };
   }
 
-  async #firstState(transaction: Transaction): Promise<string> {
+  /** The root key under the seal of the shares (closed hereby) and every automatic seal, of which one at least must work. */
+  async #wrapFirst(shareSeal: Seal, rootKey: Buffer): Promise<WrappedKey[]> {
+    const { seals, log } = this.#options;
+    try {
+      const { records, failures } = await wrapWithAll([...seals, shareSeal], rootKey);
+      for (const { seal, error } of failures) log.warn('a seal could not wrap the root key', { seal, error });
+      if (seals.length > 0 && failures.length === seals.length)
+        throw new SealUnavailable('no automatic seal could wrap the root key');
+      return records;
+    } finally {
+      shareSeal.close();
+    }
+  }
+
+  /** Commits the first state; the root token as the reply shows it, which must be possible before anything is kept. */
+  async #firstState(transaction: Transaction, counts: ShareCounts): Promise<string> {
     const session = openSession(this.#options, transaction);
     const first = this.#options.open();
     first.initialize(session);
-    const rootToken = first.createRootToken(session);
+    const rootToken = await counts.showRootToken(first.createRootToken(session));
     session.apply();
     await session.settled();
     return rootToken;
@@ -210,8 +247,7 @@ export class Lifecycle {
     try {
       await unsealed.start(openSession(this.#options));
     } catch (error) {
-      await unsealed.stop();
-      this.#options.barrier.seal();
+      await unsealed.stop().finally(() => this.#options.barrier.seal());
       throw error;
     }
     this.#unsealed = unsealed;
@@ -243,7 +279,11 @@ export class Lifecycle {
 
   #shares(): ShareCollector {
     const threshold = this.#sharesConfig()?.secret_threshold ?? 1;
-    this.#collector ??= collectShares({ threshold, random: this.#options.random });
+    // Rekeying may have changed the threshold.
+    if (this.#collector?.threshold !== threshold) {
+      this.#collector?.reset();
+      this.#collector = collectShares({ threshold, random: this.#options.random });
+    }
     return this.#collector;
   }
   #sharesConfig(): SealConfig | undefined {
