@@ -47,14 +47,15 @@ export class Periodic {
         const key = `${mount.entry.uuid}/${work.name}`;
         if (this.#running.has(key) || nowMs < (this.#dueAtMs.get(key) ?? 0)) continue;
         this.#dueAtMs.set(key, nowMs + work.everySeconds * 1000);
-        this.#running.set(key, this.#run(mount, work, key));
+        const running = this.#run(mount, work).finally(() => this.#running.delete(key));
+        this.#running.set(key, running);
       }
     }
   }
 
-  async #run(mount: OpenMount, work: PeriodicWork, key: string): Promise<void> {
-    const session = this.#options.openSession();
+  async #run(mount: OpenMount, work: PeriodicWork): Promise<void> {
     try {
+      const session = this.#options.openSession();
       await work.run(workContext(this.#options.work, session, mount));
       await persist(session);
     } catch (error) {
@@ -63,8 +64,6 @@ export class Periodic {
         work: work.name,
         error,
       });
-    } finally {
-      this.#running.delete(key);
     }
   }
 }
