@@ -89,8 +89,13 @@ function grouped(samples: Sample[], type: string, lines: (sample: Sample) => str
 }
 
 function series(sample: Sample, suffix = ''): string {
-  const labels = Object.entries(sample.labels).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const labels = Object.entries(sample.labels).map(([key, value]) => `${key}="${escaped(value)}"`);
   return `${sample.name}${suffix}${labels.length > 0 ? `{${labels.join(',')}}` : ''}`;
+}
+
+/** Prometheus' text format knows these three escapes and no other. */
+function escaped(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
 function dotted(name: string): string {
