@@ -53,9 +53,12 @@ export class Lockouts {
     const key = slot(mount.entry.accessor, name);
     const nowMs = this.#clock.now();
     const before = this.#failures.get(key);
-    const fresh = before && nowMs - before.lastAtMs < rules.counterResetSeconds * 1000;
+    if (this.#locked(rules, before)) return;
+    // Who was locked out and may try again starts over.
+    const counts =
+      before && before.count < rules.threshold && nowMs - before.lastAtMs < rules.counterResetSeconds * 1000;
     this.#failures.delete(key);
-    this.#failures.set(key, { count: fresh ? before.count + 1 : 1, lastAtMs: nowMs });
+    this.#failures.set(key, { count: counts ? before.count + 1 : 1, lastAtMs: nowMs });
     if (this.#failures.size > NAMES_MAX) this.#failures.delete(this.#failures.keys().next().value!);
   }
 
