@@ -12,6 +12,7 @@ import type { Logger, LogLevels } from './base/logger.ts';
 import type { Random } from './base/random.ts';
 import type { EngineType } from './engine/engine.ts';
 import { Leases } from './leases/leases.ts';
+import { Ceremonies } from './lifecycle/ceremonies.ts';
 import type { Lifecycle, Unsealed } from './lifecycle/lifecycle.ts';
 import { type LockoutDefaults, Lockouts } from './lockouts/lockouts.ts';
 import type { Metrics } from './metrics/metrics.ts';
@@ -60,7 +61,17 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
   const domains = openDomains(options, registry, passwordPolicies);
   const { mounts, tokens, leases, policies, audit, openSession: session } = domains;
   const rotation = new KeyRotation({ ...options, openSession: session, log });
-  const parts = systemParts(options, domains, rotation);
+  const ceremonies = new Ceremonies({
+    ...options,
+    log,
+    async createRootToken() {
+      const within = session();
+      const token = tokens.createRoot(within);
+      await persist(within);
+      return token;
+    },
+  });
+  const parts = { ...systemParts(options, domains, rotation), ceremonies };
   fillRegistry(registry, [
     ...options.engines,
     ...secretsEngines,
@@ -97,6 +108,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       await persist(within);
     },
     async stop() {
+      ceremonies.close();
       await periodic.stop();
       leases.stop();
       tokens.stop();
@@ -203,7 +215,11 @@ function openDomains(
   return { openSession: session, mounts, tokens, leases, policies, wrapping, lockouts, audit, work };
 }
 
-function systemParts(options: UnsealedOptions, domains: Domains, rotation: KeyRotation): SystemParts {
+function systemParts(
+  options: UnsealedOptions,
+  domains: Domains,
+  rotation: KeyRotation,
+): Omit<SystemParts, 'ceremonies'> {
   const { barrier, lifecycle, metrics, clock, random, logLevels, server } = options;
   return {
     ...domains,

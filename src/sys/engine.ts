@@ -6,6 +6,7 @@ import type { EngineType } from '../engine/engine.ts';
 import type { PasswordPolicies } from '../policies/password-store.ts';
 import { auditPaths } from './audit.ts';
 import { capabilityPaths } from './capabilities.ts';
+import { ceremonyPaths } from './ceremonies.ts';
 import { configPaths } from './config.ts';
 import { explainPaths } from './explain.ts';
 import { inspectPaths } from './inspect.ts';
@@ -55,6 +56,7 @@ export function systemEngine(parts: SystemParts, passwordPolicies: PasswordPolic
         ...configPaths(parts),
         ...serverPaths(parts),
         ...rotationPaths(parts),
+        ...ceremonyPaths(parts),
         ...rawPaths(parts),
         ...inspectPaths(parts),
         versionHistoryPath(),

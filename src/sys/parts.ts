@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger, LogLevels } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Leases } from '../leases/leases.ts';
+import type { Ceremonies } from '../lifecycle/ceremonies.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Lockouts } from '../lockouts/lockouts.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -33,6 +34,7 @@ export interface SystemParts {
   readonly server: ServerFacts;
   readonly keys: BarrierKeys;
   readonly rotation: KeyRotation;
+  readonly ceremonies: Ceremonies;
   openSession(): Session;
 }
 

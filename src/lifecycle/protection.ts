@@ -1,0 +1,137 @@
+import type { Barrier } from '../barrier/barrier.ts';
+import { InvalidRequest } from '../base/errors.ts';
+import type { Random } from '../base/random.ts';
+import { type Seal, type SealConfig, UnwrapFailed, type WrappedKey, wrapWithAll } from '../seal/seal.ts';
+import { RECOVERY, SHAMIR, shamirSeal } from '../seal/shamir.ts';
+import { invalidKey } from '../seal/shares.ts';
+import type { Store } from '../store/store.ts';
+
+export const CONFIG = 'core/seal-config';
+export const RECOVERY_CONFIG = 'core/recovery-config';
+export const ROOT_KEY = 'core/root-key';
+
+/** Which shares: of the key that unseals, or of the recovery key beside an automatic seal. */
+export type ShareKind = 'unseal' | 'recovery';
+
+/** PGP-encrypted shares, kept as plain JSON: they are as safe in the store as in the reply. */
+export interface ShareBackup {
+  readonly nonce: string;
+  /** By fingerprint; hex, and the same as base64. */
+  readonly keys: Readonly<Record<string, readonly string[]>>;
+  readonly keys_base64: Readonly<Record<string, readonly string[]>>;
+}
+
+const BACKUP: Readonly<Record<ShareKind, string>> = {
+  unseal: 'core/unseal-keys-backup',
+  recovery: 'core/recovery-keys-backup',
+};
+
+/** What takes the place of the present protection, all in one commit. */
+export interface ProtectionChange {
+  readonly kind: ShareKind;
+  readonly records: readonly WrappedKey[];
+  /** Absent: the shares stay as they are. */
+  readonly config?: SealConfig;
+  /** Replaces an earlier one; absent: the earlier one goes, for its shares are of no use any more. */
+  readonly backup?: ShareBackup | undefined;
+  /** Whether the records wrap another root key than the present one. */
+  readonly newRootKey: boolean;
+}
+
+export interface ProtectionOptions {
+  store: Store;
+  barrier: Barrier;
+  seals: readonly Seal[];
+  random: Random;
+}
+
+/** How the root key of an initialised server is wrapped; used by the key ceremonies, one change at a time. */
+export class Protection {
+  readonly #options: ProtectionOptions;
+
+  constructor(options: ProtectionOptions) {
+    this.#options = options;
+  }
+
+  /** Whether operators hold recovery shares, beside an automatic seal. */
+  get hasRecovery(): boolean {
+    return this.#read(RECOVERY_CONFIG) !== undefined;
+  }
+
+  /** The shares that operators hold now. */
+  get shares(): SealConfig {
+    const config = this.#read<SealConfig>(RECOVERY_CONFIG) ?? this.#read<SealConfig>(CONFIG);
+    if (!config) throw new Error('an unsealed server has no record of its shares');
+    return config;
+  }
+
+  get records(): readonly WrappedKey[] {
+    return this.#read<WrappedKey[]>(ROOT_KEY) ?? [];
+  }
+
+  /**
+   * The root key by the key that shares gave, and the seal over that key, which the caller closes. Takes over `key`.
+   * Rejects with `InvalidRequest` when a share was wrong.
+   */
+  async prove(key: Buffer): Promise<{ rootKey: Buffer; seal: Seal }> {
+    const name = this.hasRecovery ? RECOVERY : SHAMIR;
+    const wrapped = this.records.find((record) => record.seal === name);
+    const seal = shamirSeal({ key, random: this.#options.random, name });
+    try {
+      if (!wrapped) throw new InvalidRequest('no key shares belong to this server');
+      return { rootKey: await seal.unwrap(wrapped), seal };
+    } catch (error) {
+      seal.close();
+      throw error instanceof UnwrapFailed ? invalidKey() : error;
+    }
+  }
+
+  /** Wraps by the automatic seals and `recovery`. One that is away must not lose its record: it rejects instead. */
+  async wrapWithSeals(rootKey: Buffer, recovery: Seal): Promise<WrappedKey[]> {
+    const seals = [...this.#options.seals, recovery];
+    const unknown = this.records.find((record) => !seals.some(({ name }) => name === record.seal));
+    if (unknown) {
+      throw new InvalidRequest(
+        `the seal ${JSON.stringify(unknown.seal)} wraps the root key but is not configured; nothing was changed`,
+      );
+    }
+    const { records, failures } = await wrapWithAll(seals, rootKey);
+    const [failure] = failures;
+    if (failure) {
+      throw new InvalidRequest(
+        `the seal ${JSON.stringify(failure.seal)} cannot wrap the new root key now; nothing was changed`,
+      );
+    }
+    return records;
+  }
+
+  /** Resolves when the change is durable. `rootKey`, where it is new, stays the caller's. */
+  async replace(change: ProtectionChange, rootKey: Buffer): Promise<void> {
+    const { store, barrier } = this.#options;
+    const transaction = store.begin();
+    const write = (key: string, value: unknown) => transaction.put(key, Buffer.from(JSON.stringify(value)));
+    write(ROOT_KEY, change.records);
+    if (change.config) {
+      write(change.kind === 'recovery' ? RECOVERY_CONFIG : CONFIG, change.config);
+      if (change.backup) write(BACKUP[change.kind], change.backup);
+      else transaction.delete(BACKUP[change.kind]);
+    }
+    await store.durable(change.newRootKey ? barrier.rekey(transaction, rootKey) : transaction.apply());
+  }
+
+  backup(kind: ShareKind): ShareBackup | undefined {
+    return this.#read<ShareBackup>(BACKUP[kind]);
+  }
+
+  async deleteBackup(kind: ShareKind): Promise<void> {
+    const { store } = this.#options;
+    const transaction = store.begin();
+    transaction.delete(BACKUP[kind]);
+    await store.durable(transaction.apply());
+  }
+
+  #read<T>(key: string): T | undefined {
+    const bytes = this.#options.store.begin().get(key);
+    return bytes && (JSON.parse(Buffer.from(bytes).toString()) as T);
+  }
+}
