@@ -194,7 +194,7 @@ function openDomains(
   const leases = new Leases({
     openSession: session,
     mountByUuid: (uuid) => mounts.byUuid(uuid),
-    revokeToken: (within, tokenKey) => tokens.revoke(within, tokenKey),
+    revokeToken: (within, token) => tokens.revokeLeased(within, token),
     work,
     clock,
     random,

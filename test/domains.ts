@@ -57,7 +57,7 @@ export async function openDomains(options: DomainsOptions = {}) {
   const leases: Leases = new Leases({
     openSession: session,
     mountByUuid: (uuid) => mounts.byUuid(uuid),
-    revokeToken: (within, tokenKey) => tokens.revoke(within, tokenKey),
+    revokeToken: (within, token) => tokens.revokeLeased(within, token),
     work,
     clock,
     random,

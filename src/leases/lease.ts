@@ -31,9 +31,13 @@ export interface SecretLease {
   readonly tokenKey: string | undefined;
 }
 
+/** With all that has to go when the token ends, so that its record need not be read, nor readable. */
 export interface TokenLease {
   readonly what: 'token';
   readonly tokenKey: string;
+  readonly accessor: string;
+  /** The key of the token that it was made with; undefined for an orphan. */
+  readonly parent: string | undefined;
 }
 
 /** After this many failures a lease counts as irrevocable: still retried, and shown to operators. */

@@ -12,7 +12,7 @@ import { turn } from '../base/turn.ts';
 import type { LeaseGrant } from '../engine/reply.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { type WorkParts, workContext } from '../mounts/work.ts';
-import { grantTtl, type Lease, type SecretLease } from './lease.ts';
+import { grantTtl, type Lease, type SecretLease, type TokenLease } from './lease.ts';
 import {
   deleteJob,
   getJob,
@@ -31,7 +31,7 @@ export interface LeasesOptions {
   openSession(): Session;
   mountByUuid(uuid: string): OpenMount | undefined;
   /** Ends a token and everything under it. */
-  revokeToken(session: Session, tokenKey: string): Promise<void> | void;
+  revokeToken(session: Session, token: TokenLease): Promise<void> | void;
   work: WorkParts;
   clock: Clock;
   random: Random;

@@ -2,7 +2,7 @@ import { persist, type Session } from '../barrier/session.ts';
 import { Unavailable } from '../base/errors.ts';
 import { turn } from '../base/turn.ts';
 import { workContext } from '../mounts/work.ts';
-import { isIrrevocable, type Lease } from './lease.ts';
+import { isIrrevocable, type Lease, type TokenLease } from './lease.ts';
 import type { LeasesOptions } from './leases.ts';
 import {
   type Due,
@@ -98,7 +98,7 @@ export class Revoker {
       deleteUnreadable(session, id);
     }
     if (!lease) return undefined;
-    if (lease.of.what === 'token') return this.#endToken(session, lease, lease.of.tokenKey);
+    if (lease.of.what === 'token') return this.#endToken(session, lease, lease.of);
     if (this.isLocal(lease)) return this.#endLocal(session, lease, options.force);
     const work = this.#endOutside(id, lease.of.mountUuid, options.force).finally(() =>
       this.#underWay.delete(id),
@@ -119,8 +119,8 @@ export class Revoker {
     }
   }
 
-  #endToken(session: Session, lease: Lease, tokenKey: string): Promise<void> | undefined {
-    const rest = this.#options.revokeToken(session, tokenKey);
+  #endToken(session: Session, lease: Lease, token: TokenLease): Promise<void> | undefined {
+    const rest = this.#options.revokeToken(session, token);
     deleteLease(session, lease);
     return rest ?? undefined;
   }

@@ -243,8 +243,20 @@ test('a damaged token ends like any other, with its children', async () => {
   again.clock.advance(60_000);
   await settle();
   assert.equal(isGood(again, child), false);
-  assert.equal(await again.tokens.tidy(), 1);
   assert.deepEqual(leftovers(again), []);
+});
+
+test('the accessor of a damaged token that was revoked goes with tidying', async () => {
+  const domains = await openDomains();
+  const { token } = make(domains, { ttl: 0 });
+  const raw = domains.store.begin();
+  raw.put(`tokens/key/${token.key}`, Buffer.from('not an envelope'));
+  raw.apply();
+  const session = domains.session();
+  domains.tokens.revoke(session, token.key);
+  await persist(session);
+  assert.equal(await domains.tokens.tidy(), 1);
+  assert.deepEqual(leftovers(domains), []);
 });
 
 test('tidying removes accessors of tokens that are gone, and only those', async () => {

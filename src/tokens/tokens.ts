@@ -10,7 +10,7 @@ import type { Random } from '../base/random.ts';
 import { turn } from '../base/turn.ts';
 import { cidrContains, parseCidrList } from '../crypto/cidr.ts';
 import { type HmacSha256, hmacSha256 } from '../crypto/hmac.ts';
-import type { Lease } from '../leases/lease.ts';
+import type { Lease, TokenLease } from '../leases/lease.ts';
 import type { Leases } from '../leases/leases.ts';
 import { deleteLease, deleteUnreadable, getLease } from '../leases/records.ts';
 import { leaseIdOf, type NewToken, type StoredToken, type Token } from './token.ts';
@@ -187,13 +187,13 @@ export class Tokens {
    */
   revoke(session: Session, key: string): Promise<void> | undefined {
     this.#remove(session, key);
-    const [firstChild] = session.view(`${CHILDREN}${key}/`).keys('', { limit: 1 });
-    if (firstChild === undefined) return undefined;
-    session.view(TREES).put(key, 1);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    promise.catch(() => {});
-    session.afterApply(() => this.#endTree(key).then(resolve, reject));
-    return promise;
+    return this.#endChildren(session, key);
+  }
+
+  /** As `revoke`, for a token whose lease is at hand; removing the lease is the caller's. */
+  revokeLeased(session: Session, token: TokenLease): Promise<void> | undefined {
+    this.#forget(session, token.tokenKey, token);
+    return this.#endChildren(session, token.tokenKey);
   }
 
   /** Ends a token and leaves its children as orphans. */
@@ -225,6 +225,16 @@ export class Tokens {
       after = accessors.at(-1);
       await turn();
     }
+  }
+
+  #endChildren(session: Session, key: string): Promise<void> | undefined {
+    const [firstChild] = session.view(`${CHILDREN}${key}/`).keys('', { limit: 1 });
+    if (firstChild === undefined) return undefined;
+    session.view(TREES).put(key, 1);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    promise.catch(() => {});
+    session.afterApply(() => this.#endTree(key).then(resolve, reject));
+    return promise;
   }
 
   /**
@@ -261,15 +271,20 @@ export class Tokens {
 
   #remove(session: Session, key: string): void {
     const stored = this.#readable(session, key);
-    session.view(BY_KEY).delete(key);
     if (stored) {
-      session.view(BY_ACCESSOR).delete(stored.accessor);
-      if (stored.parent) session.view(`${CHILDREN}${stored.parent}/`).delete(key);
       const leaseId = leaseIdOf({ path: stored.path, key });
       const lease = unlessCorrupt<Lease | undefined | 'damaged'>(() => getLease(session, leaseId), 'damaged');
       if (lease === 'damaged') deleteUnreadable(session, leaseId);
       else if (lease) deleteLease(session, lease);
     }
+    this.#forget(session, key, stored);
+  }
+
+  /** Removes all that there is of a token except its lease. */
+  #forget(session: Session, key: string, known: Pick<StoredToken, 'accessor' | 'parent'> | undefined): void {
+    session.view(BY_KEY).delete(key);
+    if (known) session.view(BY_ACCESSOR).delete(known.accessor);
+    if (known?.parent) session.view(`${CHILDREN}${known.parent}/`).delete(key);
     this.#options.leases().revokeOfToken(session, key);
     this.#options.cleared(session, key);
   }
@@ -309,7 +324,7 @@ export class Tokens {
         ttl: wanted.ttl,
         renewable: wanted.renewable,
         renewedAtMs: 0,
-        of: { what: 'token', tokenKey: key },
+        of: { what: 'token', tokenKey: key, accessor: stored.accessor, parent: stored.parent },
       });
     }
     return { id, token };
