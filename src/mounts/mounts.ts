@@ -68,6 +68,8 @@ export class Mounts {
   readonly #byRoute = new Map<string, OpenMount>();
   readonly #byAccessor = new Map<string, OpenMount>();
   readonly #byUuid = new Map<string, OpenMount>();
+  /** By uuid: still open, so that their leases can be ended, but no request gets to them. */
+  readonly #withdrawn = new Set<string>();
   /** The most segments any route has: bounds the search for a match. */
   #depth = 1;
 
@@ -102,7 +104,8 @@ export class Mounts {
       end = path.indexOf('/', end + 1);
       const route = end < 0 ? `${path}/` : path.slice(0, end + 1);
       const mount = this.#byRoute.get(route);
-      if (mount) found = { mount, relative: end < 0 ? '' : path.slice(end + 1) };
+      if (mount && !this.#withdrawn.has(mount.entry.uuid))
+        found = { mount, relative: end < 0 ? '' : path.slice(end + 1) };
       if (end < 0) break;
     }
     return found;
@@ -133,7 +136,7 @@ export class Mounts {
   }
 
   enable(session: Session, mount: NewMount): OpenMount {
-    const path = this.#checkedPath(mount.path, mount.class);
+    const path = this.checkedPath(mount.path, mount.class);
     const { type, options } = this.#resolve(mount);
     if (
       type.singleton &&
@@ -177,9 +180,38 @@ export class Mounts {
     this.#save(session, entry);
     if (opened) {
       this.#forget(mount);
-      return this.#add(opened);
+      return this.#add({ ...opened, locks: mount.locks });
     }
     return this.#add({ ...mount, entry, info: mountInfo(entry, this.#options.limits) });
+  }
+
+  /** The path in its one spelling, where a mount can be made or moved to. Throws `InvalidRequest`. */
+  checkedPath(raw: string, kind: MountClass): string {
+    const path = `${raw.replace(/^\/+|\/+$/g, '')}/`;
+    if (path === '/' || path.length > PATH_LENGTH_MAX || !/^[^\s/\p{Cc}][^\p{Cc}]*$/u.test(path)) {
+      throw new InvalidRequest('invalid mount path');
+    }
+    const segments = path.slice(0, -1).split('/');
+    if (segments.some((segment) => /^\.{0,2}$/.test(segment) || segment.trim() !== segment)) {
+      throw new InvalidRequest('invalid mount path');
+    }
+    const route = kind === 'auth' ? `auth/${path}` : path;
+    if (kind === 'secret' && /^(auth|sys|audit|identity)\//.test(route)) {
+      throw new InvalidRequest(`cannot mount "${route}": path is reserved`);
+    }
+    for (const taken of this.#byRoute.keys()) {
+      if (taken.startsWith(route) || route.startsWith(taken))
+        throw new InvalidRequest(`path is already in use at ${taken}`);
+    }
+    return path;
+  }
+
+  /** Lets no more requests in, while its leases are being ended before it goes. The returned function lets them in again. */
+  withdraw({ entry, info }: OpenMount): () => void {
+    if (this.#withdrawn.has(entry.uuid))
+      throw new InvalidRequest(`the mount at ${info.path} is being moved or disabled by another request`);
+    this.#withdrawn.add(entry.uuid);
+    return () => void this.#withdrawn.delete(entry.uuid);
   }
 
   /** Takes the mount out of the routes; the caller then ends its leases, clears its data and calls `remove`. */
@@ -195,18 +227,18 @@ export class Mounts {
 
   move(session: Session, mount: OpenMount, path: string): OpenMount {
     const current = this.#stillThere(mount);
-    const entry = { ...current.entry, path: this.#checkedPath(path, current.entry.class) };
+    const entry = { ...current.entry, path: this.checkedPath(path, current.entry.class) };
     this.#save(session, entry);
     this.#forget(current);
-    return this.#add(this.#open(entry));
+    return this.#add({ ...this.#open(entry), locks: current.locks });
   }
 
   async close(): Promise<void> {
-    const engines = [...this.#byRoute.values()].map((mount) => mount.engine);
+    const open = [...this.#byRoute.values()];
     this.#byRoute.clear();
     this.#byAccessor.clear();
     this.#byUuid.clear();
-    await Promise.allSettled(engines.map((engine) => engine?.close?.()));
+    await Promise.all(open.map((mount) => this.#closeEngine(mount)));
   }
 
   /** The mount as it is now. Throws `InvalidRequest` when it went elsewhere while its leases were being revoked. */
@@ -262,10 +294,15 @@ export class Mounts {
     this.#byRoute.delete(mount.info.path);
     this.#byAccessor.delete(mount.entry.accessor);
     this.#byUuid.delete(mount.entry.uuid);
-    const closing = mount.engine?.close?.();
-    closing?.catch((error) =>
-      this.#options.log.warn('closing a mount failed', { path: mount.info.path, error }),
-    );
+    void this.#closeEngine(mount);
+  }
+
+  async #closeEngine({ engine, info }: OpenMount): Promise<void> {
+    try {
+      await engine?.close?.();
+    } catch (error) {
+      this.#options.log.warn('closing a mount failed', { path: info.path, error });
+    }
   }
 
   #typeOf(kind: MountClass, name: string): EngineType | undefined {
@@ -280,27 +317,6 @@ export class Mounts {
       if (implied) return { type, options: { ...implied, ...options } };
     }
     throw new InvalidRequest(`plugin not found in the catalog: ${mount.type}`);
-  }
-
-  #checkedPath(raw: string, kind: MountClass): string {
-    const path = `${raw.replace(/^\/+|\/+$/g, '')}/`;
-    if (path === '/' || path.length > PATH_LENGTH_MAX || !/^[^\s/\p{Cc}][^\p{Cc}]*$/u.test(path)) {
-      throw new InvalidRequest('invalid mount path');
-    }
-    if (
-      path.split('/').some((segment) => segment === '.' || segment === '..' || segment.trim() !== segment)
-    ) {
-      throw new InvalidRequest('invalid mount path');
-    }
-    const route = kind === 'auth' ? `auth/${path}` : path;
-    if (kind === 'secret' && /^(auth|sys|audit)\//.test(route)) {
-      throw new InvalidRequest(`cannot mount "${route}": path is reserved`);
-    }
-    for (const taken of this.#byRoute.keys()) {
-      if (taken.startsWith(route) || route.startsWith(taken))
-        throw new InvalidRequest(`path is already in use at ${taken}`);
-    }
-    return path;
   }
 
   #checkTtls(config: MountConfig): void {

@@ -1,9 +1,34 @@
 import { persist, type Session } from '../barrier/session.ts';
 import { turn } from '../base/turn.ts';
+import type { Leases } from '../leases/leases.ts';
+import { leaseIds } from '../leases/records.ts';
 import type { MountEntry } from '../mounts/entry.ts';
-import { dataPrefix, type Mounts } from '../mounts/mounts.ts';
+import { dataPrefix, type Mounts, type OpenMount } from '../mounts/mounts.ts';
 
 const SLICE = 500;
+
+/** Ends all leases of a mount and does `work` while there is none; meanwhile no request gets to it. Rejects when a lease cannot be ended. */
+export async function withoutLeases(
+  parts: { leases: Leases; mounts: Mounts },
+  session: Session,
+  mount: OpenMount,
+  work: () => void,
+): Promise<void> {
+  const restore = parts.mounts.withdraw(mount);
+  try {
+    // Once more for each request that was on its way when the door closed.
+    do await parts.leases.revokePrefix(session, mount.info.path, { force: false, wait: true });
+    while (hasLeases(session, mount.info.path));
+    work();
+  } finally {
+    restore();
+  }
+}
+
+function hasLeases(session: Session, path: string): boolean {
+  for (const _ of leaseIds(session, path, { limit: 1 })) return true;
+  return false;
+}
 
 /** Clears a disabled mount's data in slices, then its record; taken up again at start when a crash came between. */
 export async function endMount(

@@ -17,7 +17,7 @@ import {
 import type { MountConfig, UserLockout } from '../mounts/entry.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
-import { endMount } from './mount-ending.ts';
+import { endMount, withoutLeases } from './mount-ending.ts';
 import type { SystemParts } from './parts.ts';
 
 type Kind = 'secret' | 'auth';
@@ -173,8 +173,7 @@ function disable(
 
 /** Leases first, while the engine is still there to revoke them; then routes, data and record. */
 async function leaveMount(parts: SystemParts, context: SystemContext, mount: OpenMount) {
-  await parts.leases.revokePrefix(context.session, mount.info.path, { force: false, wait: true });
-  parts.mounts.leave(context.session, mount);
+  await withoutLeases(parts, context.session, mount, () => parts.mounts.leave(context.session, mount));
   await persist(context.session);
   await endMount(parts, mount.entry);
   return undefined;

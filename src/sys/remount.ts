@@ -3,6 +3,7 @@ import type { EnginePath } from '../engine/engine.ts';
 import { text } from '../engine/fields.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
+import { withoutLeases } from './mount-ending.ts';
 import type { SystemParts } from './parts.ts';
 
 interface Migration {
@@ -77,8 +78,10 @@ async function move(
   migration: Migration,
 ): Promise<void> {
   try {
-    await parts.leases.revokePrefix(context.session, mount.info.path, { force: false, wait: true });
-    parts.mounts.move(context.session, mount, to.replace(/^auth\//, ''));
+    const target = parts.mounts.checkedPath(to.replace(/^auth\//, ''), mount.entry.class);
+    await withoutLeases(parts, context.session, mount, () =>
+      parts.mounts.move(context.session, mount, target),
+    );
     migration.status = 'success';
   } catch (error) {
     migration.status = 'failure';
