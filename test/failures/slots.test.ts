@@ -1,0 +1,106 @@
+/** What anybody may call: initialising, unsealing and the ceremonies of share holders, once each, bound and bounded. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { systemRandom } from '../../src/base/random.ts';
+import { FailureNode } from './node.ts';
+
+describe('what needs no token', () => {
+  let node: FailureNode;
+  before(async () => {
+    node = await FailureNode.start({ shares: 5, threshold: 3 });
+  });
+  after(() => node.stop());
+
+  const anybody = (method: string, path: string, body?: unknown) =>
+    node.request(method, path, { token: '', body });
+
+  it('initialises once', async () => {
+    const again = await Promise.all(
+      Array.from({ length: 5 }, () => anybody('POST', 'sys/init', { secret_shares: 1, secret_threshold: 1 })),
+    );
+    assert.deepEqual([...new Set(again.map(({ status }) => status))], [400]);
+    await node.ok('GET', 'auth/token/lookup-self');
+  });
+
+  it('unseals by the right shares alone, whatever else is sent', async () => {
+    await node.server.lifecycle.seal();
+    const odd = [
+      '',
+      'x',
+      'zz'.repeat(33),
+      '00'.repeat(33),
+      'ff'.repeat(32),
+      `${node.keys[0]}x`,
+      'A'.repeat(100_000),
+      null,
+      1,
+      [],
+      {},
+      [node.keys[0]],
+    ];
+    for (const key of odd) {
+      const { status } = await anybody('POST', 'sys/unseal', { key });
+      assert.ok(status < 500, JSON.stringify(key)?.slice(0, 40));
+      assert.equal((await anybody('GET', 'sys/seal-status')).json().sealed, true);
+    }
+    await anybody('POST', 'sys/unseal', { reset: true });
+    for (let times = 0; times < 5; times++) await anybody('POST', 'sys/unseal', { key: node.keys[0] });
+    assert.equal((await anybody('GET', 'sys/seal-status')).json().progress, 1, 'the same share counts once');
+    const wrong = systemRandom.bytes(33).toString('base64');
+    await anybody('POST', 'sys/unseal', { key: wrong });
+    const refused = await anybody('POST', 'sys/unseal', { key: node.keys[1] });
+    assert.equal(refused.status, 400);
+    assert.doesNotMatch(refused.text, /share \d|which|wrong share/);
+    assert.equal((await anybody('GET', 'sys/seal-status')).json().progress, 0, 'it starts over');
+    await Promise.all(node.keys.map((key) => anybody('POST', 'sys/unseal', { key })));
+    assert.equal((await anybody('GET', 'sys/seal-status')).json().sealed, false);
+  });
+
+  const ceremonies = [
+    { start: 'sys/generate-root/attempt', update: 'sys/generate-root/update', body: {}, cancel: 204 },
+    {
+      start: 'sys/rekey/init',
+      update: 'sys/rekey/update',
+      body: { secret_shares: 5, secret_threshold: 3 },
+      cancel: 400,
+    },
+  ];
+  for (const { start, update, body, cancel } of ceremonies) {
+    it(`keeps ${start} to who began it, and in the audit log`, async () => {
+      node.newAuditEntries();
+      // The API has always let anybody cancel the making of a root token.
+      await anybody('POST', start, body);
+      assert.equal((await anybody('DELETE', start)).status, cancel);
+      const begun = cancel === 204 ? await anybody('POST', start, body) : await anybody('GET', start);
+      assert.equal(begun.status, 200, begun.text);
+      const { nonce } = begun.json();
+      assert.equal((await anybody('POST', start, body)).status, 400, 'one at a time');
+      for (const odd of [undefined, '', 'x', nonce.toUpperCase(), [nonce], systemRandom.uuid()]) {
+        const { status } = await anybody('POST', update, { key: node.keys[0], nonce: odd });
+        assert.ok(status >= 400 && status < 500, `nonce ${JSON.stringify(odd)}: ${status}`);
+      }
+      assert.equal((await anybody('GET', start)).json().progress, 0);
+      assert.equal((await anybody('POST', update, { key: node.keys[0], nonce })).status, 200);
+      assert.equal(
+        (await anybody('POST', update, { key: node.keys[0], nonce })).status,
+        400,
+        'the same share again',
+      );
+      for (const key of [systemRandom.bytes(33).toString('base64'), node.keys[1]])
+        await anybody('POST', update, { key, nonce });
+      await node.ok('GET', 'auth/token/lookup-self');
+      const paths = node.newAuditEntries().map(({ request }) => request.path);
+      for (const path of [start, update])
+        assert.ok(paths.filter((each) => each === path).length >= 4, `${path} is audited`);
+      for (const key of node.keys)
+        assert.ok(!node.auditLog().includes(key) && !node.serverLog().includes(key));
+    });
+  }
+
+  it('throttles who guesses, and nobody else', async () => {
+    const guess = () => anybody('POST', 'sys/generate-root/update', { key: node.keys[2], nonce: 'x' });
+    const answers = await Promise.all(Array.from({ length: 300 }, guess));
+    assert.ok(answers.some(({ status }) => status === 429));
+    await node.ok('GET', 'auth/token/lookup-self');
+  });
+});
