@@ -19,7 +19,7 @@ import { openStore } from '../src/store/open.ts';
 import { Tokens } from '../src/tokens/tokens.ts';
 import { Wrapping } from '../src/wrapping/wrapping.ts';
 
-export const DAY_SECONDS = 86_400;
+const DAY_SECONDS = 86_400;
 /** Seconds; Vault's. */
 export const LIMITS = { defaultLeaseTtl: 32 * DAY_SECONDS, maxLeaseTtl: 32 * DAY_SECONDS };
 

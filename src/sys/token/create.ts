@@ -66,8 +66,6 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
   const sudo = isRoot || context.hasSudo();
   checkWanted(wanted, role, sudo);
   const policies = choosePolicies(wanted, role, parent, sudo);
-  if (policies.includes('root') && !isRoot)
-    throw new InvalidRequest('root tokens may not be created without parent token being root');
   const type = chooseType(wanted, role);
   const period = lowestPositive(wanted.period, role?.token_period ?? 0);
   const explicitMaxTtl = lowestPositive(wanted.explicit_max_ttl, role?.token_explicit_max_ttl ?? 0);
@@ -157,15 +155,23 @@ function choosePolicies(
 ): readonly string[] {
   const asked = normalPolicies(wanted.policies ?? []);
   const withDefault = !wanted.no_default_policy && !(role?.token_no_default_policy ?? false);
-  if (role) return checkRolePolicies(role, { asked, parentPolicies: parent.policies, withDefault, sudo });
+  const parentPolicies = parent.policies;
+  if (role)
+    return rootOnlyByRoot(checkRolePolicies(role, { asked, parentPolicies, withDefault, sudo }), parent);
   if (asked.length === 0)
     return wanted.no_default_policy
       ? parent.policies.filter((policy) => policy !== 'default')
       : parent.policies;
-  const policies = tokenPolicies(asked, { withDefault });
+  const policies = rootOnlyByRoot(tokenPolicies(asked, { withDefault }), parent);
   const grants = new Set([...parent.policies, ...(withDefault ? ['default'] : [])]);
   if (!sudo && policies.some((policy) => !grants.has(policy)))
     throw new InvalidRequest('child policies must be subset of parent');
+  return policies;
+}
+
+function rootOnlyByRoot(policies: readonly string[], parent: Token): readonly string[] {
+  if (policies.includes('root') && !parent.policies.includes('root'))
+    throw new InvalidRequest('root tokens may not be created without parent token being root');
   return policies;
 }
 
