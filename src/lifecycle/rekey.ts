@@ -45,6 +45,23 @@ export interface ShareInput {
   readonly nonce?: string | undefined;
 }
 
+/** What a share is answered with: how far it is, or with `complete` the new shares (null: none were made). */
+export type RekeyReply = {
+  readonly nonce: string;
+  readonly started?: boolean;
+  readonly complete?: boolean;
+  readonly t?: number;
+  readonly n?: number;
+  readonly progress?: number;
+  readonly required?: number;
+  readonly keys?: readonly string[] | null;
+  readonly keys_base64?: readonly string[] | null;
+  readonly pgp_fingerprints: readonly string[] | null;
+  readonly backup: boolean;
+  readonly verification_required: boolean;
+  readonly verification_nonce?: string;
+};
+
 export interface RekeyOptions {
   /** `unseal`: the root key is new as well; behind an automatic seal it alone is, and no shares are made. */
   kind: ShareKind;
@@ -102,7 +119,7 @@ export class Rekey {
    * Takes one of the present shares. With the last, the reply has the new ones, which hold from then on (or once they
    * are verified). Rejects with `InvalidRequest`; wrong shares end the attempt.
    */
-  async update({ key: share, nonce }: ShareInput) {
+  async update({ key: share, nonce }: ShareInput): Promise<RekeyReply> {
     const attempt = this.#attempts.find(nonce);
     if (this.#unverified)
       throw new InvalidRequest('rekey operation already authorized; the new keys must be verified');
@@ -163,7 +180,7 @@ export class Rekey {
     this.#attempts.end();
   }
 
-  async #authorized(key: Buffer, nonce: string, settings: RekeySettings) {
+  async #authorized(key: Buffer, nonce: string, settings: RekeySettings): Promise<RekeyReply> {
     const { protection, kind } = this.#options;
     const { rootKey, seal } = await protection.prove(key);
     const newRootKey = kind === 'unseal' ? this.#options.random.bytes(ROOT_KEY_BYTES) : rootKey;

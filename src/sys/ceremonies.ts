@@ -170,7 +170,9 @@ function backupPath({ ceremonies, lifecycle }: SystemParts, kind: ShareKind, pat
     sudo: true,
     fields: {},
     operations: {
-      read: { handler: () => dataReply(shown(lifecycle.protection.backup(kind))) },
+      read: {
+        handler: () => ({ ...dataReply(shown(lifecycle.protection.backup(kind))), topLevel: 'also' }),
+      },
       delete: {
         outside: true,
         async handler() {

@@ -19,7 +19,9 @@ const flags = {
   'pgp-keys': string({
     usage: 'Files with PGP public keys, with commas between them, one for each new share.',
   }),
-  nonce: string({ usage: 'Nonce that -init printed; needed where the share is not asked for.' }),
+  nonce: string({
+    usage: 'Nonce that -init printed; needed where the share is not asked for, and for an early -cancel.',
+  }),
   target: stringOr('barrier', {
     usage: '"recovery" makes new recovery keys, for seals that unseal by themselves.',
     values: ['barrier', 'recovery'],
@@ -55,7 +57,9 @@ Makes new shares of the unseal key, perhaps more or fewer, when enough holders o
     if (given.init) return start(context, client, `${operation}/init`);
     const stage = `${operation}/${given.verify ? 'verify' : 'init'}`;
     if (given.cancel) {
-      await attempt('Error canceling rekey', client.request('DELETE', stage));
+      // Vault takes it from the body, Coffer from the query.
+      const named = given.nonce ? { nonce: given.nonce.trim() } : undefined;
+      await attempt('Error canceling rekey', client.request('DELETE', stage, named, named));
       context.output.line('Success! Canceled rekeying (if it was started)');
       return 0;
     }
@@ -145,7 +149,7 @@ function printStatus({ output, flags: given }: RekeyContext, status: UnknownReco
     ['Started', plainText(status.started)],
     status.started
       ? [
-          given.verify ? 'Verify Progress' : 'Rekey Progress',
+          given.verify && !given.init ? 'Verify Progress' : 'Rekey Progress',
           `${plainText(status.progress)}/${plainText(required)}`,
         ]
       : undefined,
