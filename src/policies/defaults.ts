@@ -7,6 +7,9 @@ export const IMMUTABLE_POLICIES: ReadonlySet<string> = new Set([
   'control-group',
 ]);
 
+/** Of these, the ones that the host alone gives to tokens. */
+export const UNASSIGNABLE_POLICIES: ReadonlySet<string> = new Set(['response-wrapping', 'control-group']);
+
 export const DEFAULT_POLICY = 'default';
 
 /** The `default` policy as it is when a server is initialised. It may be changed, not deleted. */

@@ -13,6 +13,7 @@ import { type HmacSha256, hmacSha256 } from '../crypto/hmac.ts';
 import type { Lease, TokenLease } from '../leases/lease.ts';
 import type { Leases } from '../leases/leases.ts';
 import { deleteLease, deleteUnreadable, getLease } from '../leases/records.ts';
+import { UNASSIGNABLE_POLICIES } from '../policies/defaults.ts';
 import { leaseIdOf, type NewToken, type StoredToken, type Token } from './token.ts';
 
 export interface TokensOptions {
@@ -113,6 +114,8 @@ export class Tokens {
 
   /** Makes a token; for a service token also its lease. The text is returned once and kept nowhere. */
   create(session: Session, wanted: NewToken): { id: string; token: Token } {
+    const unassignable = wanted.policies.find((policy) => UNASSIGNABLE_POLICIES.has(policy));
+    if (unassignable && !wanted.wrapped) throw new InvalidRequest(`cannot assign policy "${unassignable}"`);
     return wanted.type === 'batch' ? this.#createBatch(wanted) : this.#createService(session, wanted);
   }
 
