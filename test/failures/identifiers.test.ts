@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Endpoint, endpoints, filled, placeholders, prepare, query, sendsBody } from './endpoints.ts';
 import { FailureNode } from './node.ts';
 
@@ -92,6 +93,38 @@ describe('what the caller may not see', () => {
           );
         }
       }
+    }
+  });
+
+  it('is why a token is no good', async () => {
+    const make = async (body: Record<string, unknown>) =>
+      (await node.ok('POST', 'auth/token/create', { body: { policies: ['default'], ...body } })).auth
+        .client_token as string;
+    const [revoked, usedUp, expired] = [
+      await make({}),
+      await make({ num_uses: 1 }),
+      await make({ ttl: '1s' }),
+    ];
+    await node.ok('POST', 'auth/token/revoke', { body: { token: revoked } });
+    await node.ok('GET', 'auth/token/lookup-self', { token: usedUp });
+    await pause(1100);
+    const batch = await make({ type: 'batch' });
+    const bad = [
+      revoked,
+      usedUp,
+      expired,
+      'hvs.unknown',
+      'x',
+      '__proto__',
+      `${batch}x`,
+      batch.slice(0, -4),
+      'hvb.',
+      'hvb.AAAA',
+      `hvs.${'x'.repeat(5000)}`,
+    ];
+    for (const path of ['auth/token/lookup-self', 'secret/data/sample', 'nowhere']) {
+      const answers = await Promise.all(bad.map((token) => node.request('GET', path, { token })));
+      assert.equal(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size, 1, path);
     }
   });
 
