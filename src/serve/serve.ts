@@ -8,6 +8,7 @@ import { openServer, type RunningServer, type ServerSettings } from '../server.t
 import { parseServeArguments, type ServeArguments } from './arguments.ts';
 import { checkConfig, configuredStart } from './configured.ts';
 import { devStart } from './dev.ts';
+import { keepHeapSmall } from './heap.ts';
 import type { ServerLog } from './log.ts';
 import { quickStart } from './quick-start.ts';
 import { runUntilStopped } from './signals.ts';
@@ -35,6 +36,7 @@ export async function serve(argv: readonly string[], terminal: ServeTerminal): P
   try {
     const args = parseServeArguments(argv, terminal.environment);
     if (args.check) return await checkConfig(args.configPaths, terminal);
+    keepHeapSmall();
     const start = await prepare(args, terminal);
     const server = await openServer(start.settings, {
       clock: systemClock,
