@@ -59,6 +59,7 @@ export class Leases {
 
   /** Begins expiry and goes on with bulk revocations that a stop interrupted. */
   start(): void {
+    this.#stopped = false;
     const session = this.#options.openSession();
     for (const id of jobIds(session)) {
       try {
