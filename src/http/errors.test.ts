@@ -4,7 +4,7 @@ import * as errors from '../base/errors.ts';
 import { errorReply, isUnexpected, ProtocolError } from './errors.ts';
 
 describe('error replies', () => {
-  const classes = Object.values(errors).filter((type) => type !== errors.CofferError);
+  const classes = Object.values(errors).filter((type) => type.prototype instanceof errors.CofferError);
   for (const Failure of classes as unknown as (new (
     text: string,
   ) => errors.CofferError)[]) {

@@ -277,6 +277,7 @@ describe('expiry', () => {
       token: '',
       body: { password: 'password' },
     });
+    node.goOn();
     await node.ok('DELETE', 'sys/auth/leaving');
     assert.ok(
       (await node.request('POST', 'auth/token/renew-self', { token: leaving.auth.client_token })).status >=

@@ -212,6 +212,11 @@ export class FailureNode {
     this.#agent.destroy();
   }
 
+  /** Expiry goes on, after `passUnseen`. */
+  goOn(): void {
+    this.domains.leases.start();
+  }
+
   /** Seals and unseals: everything is read anew, in the same process. */
   async reseal(): Promise<void> {
     await this.server.lifecycle.seal();

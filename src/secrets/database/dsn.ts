@@ -27,10 +27,10 @@ export function parseDsn(
   credentials: { username: string; password: string; disableEscaping: boolean },
 ): Dsn {
   const isUri = /^postgres(?:ql)?:\/\//.test(template);
-  const escape = credentials.disableEscaping ? (text: string) => text : isUri ? encodeURIComponent : quoted;
+  const written = credentials.disableEscaping ? (text: string) => text : isUri ? encodeURIComponent : quoted;
   const text = template
-    .replaceAll(/\{\{\s*(?:username|name)\s*\}\}/g, () => escape(credentials.username))
-    .replaceAll(/\{\{\s*password\s*\}\}/g, () => escape(credentials.password));
+    .replaceAll(/\{\{\s*(?:username|name)\s*\}\}/g, () => written(credentials.username))
+    .replaceAll(/\{\{\s*password\s*\}\}/g, () => written(credentials.password));
   const parameters = isUri ? fromUri(text) : fromKeywords(text);
   const named = FILE_PARAMETERS.find((name) => parameters.has(name));
   if (named) {

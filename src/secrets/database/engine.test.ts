@@ -83,7 +83,8 @@ test('a write changes what it names and keeps the rest', async () => {
   await harness.write('config/pg', { allowed_roles: 'a,b', verify_connection: false });
   const shown = (await harness.read('config/pg'))?.data;
   assert.deepEqual(shown?.allowed_roles, ['a', 'b']);
-  assert.equal((shown?.connection_details as UnknownRecord).username, 'root');
+  const details = shown?.connection_details as UnknownRecord | undefined;
+  assert.equal(details?.username, 'root');
   assert.deepEqual(await harness.list('config'), ['pg']);
   await harness.write('reset/pg');
   await harness.delete('config/pg');
