@@ -85,12 +85,19 @@ async function prepared(node: CofferNode): Promise<BenchNode> {
   };
 }
 
-/** Bytes. All that is resident counts the pages of files it has mapped, its store among them, which the kernel can take back. */
-export function memoryOf({ pid }: Measured): { resident: number; own: number } {
-  const status = procfs(pid, 'status');
-  const bytes = (name: string) =>
-    Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN) * 1024;
-  return { resident: bytes('VmRSS'), own: bytes('RssAnon') };
+/** Resident bytes: the process's own, its program's among them, and beside them the pages of its store that it has mapped. */
+export interface Memory {
+  readonly own: number;
+  /** The kernel's cache of the file, which it takes back when somebody needs memory. */
+  readonly store: number;
+}
+
+export function memoryOf({ pid }: Measured): Memory {
+  const maps = procfs(pid, 'smaps').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const resident = (map: string) => Number(/^Rss:\s+(\d+) kB/m.exec(map)?.[1] ?? 0) * 1024;
+  const sum = (some: readonly string[]) => some.reduce((bytes, map) => bytes + resident(map), 0);
+  const store = sum(maps.filter((map) => /\.mdb$/m.test(map)));
+  return maps.length > 1 ? { own: sum(maps) - store, store } : { own: Number.NaN, store: Number.NaN };
 }
 
 /** Processor time that the process has used, user's and system's. */
