@@ -25,8 +25,8 @@ test('the benchmarks measure everything that has a budget, and no request fails'
   assert.equal(rows.length, 9);
   for (const row of rows) assert.match(row, /\s0$/, row);
   assert.deepEqual(
-    others.map((text) => /^[A-Z][a-z ]+(?=:)|^\d+ budgets/.exec(text)?.[0]),
-    ['Leases', 'Command line', '10 budgets'],
+    others.map((text) => text.split(/[:,]/, 1)[0]?.replace(/^\d+/, 'some')),
+    ['Leases', 'Command line', 'some budgets kept'],
   );
   if (process.platform === 'linux') assert.doesNotMatch(stdout, /NaN/);
 });
