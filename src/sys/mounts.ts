@@ -7,9 +7,11 @@ import {
   any,
   boolean,
   duration,
+  integer,
   list,
   map,
   pairs,
+  parseInput,
   restOfPath,
   text,
   withoutTrailingSlash,
@@ -213,16 +215,20 @@ function ttl(name: string, value: unknown): number {
   }
 }
 
+const lockoutFields = {
+  lockout_threshold: integer({ description: 'Failures in a row that lock a name.' }),
+  lockout_duration: duration({ description: 'How long it stays locked.' }),
+  lockout_counter_reset: duration({
+    description: 'After this long without a failure, counting starts over.',
+  }),
+  lockout_disable: boolean({ description: 'Locks nobody.' }),
+};
+
 function parseLockout(data: UnknownRecord): UserLockout {
-  const seconds = (name: string) => (data[name] === undefined ? {} : { [name]: ttl(name, data[name]) });
-  return {
-    ...(data.lockout_threshold === undefined ? {} : { lockout_threshold: Number(data.lockout_threshold) }),
-    ...seconds('lockout_duration'),
-    ...seconds('lockout_counter_reset'),
-    ...(data.lockout_disable === undefined
-      ? {}
-      : { lockout_disable: data.lockout_disable === true || data.lockout_disable === 'true' }),
-  };
+  const given = Object.entries(parseInput(lockoutFields, data)).filter(([, value]) => value !== undefined);
+  const negative = given.find(([, value]) => typeof value === 'number' && value < 0);
+  if (negative) throw new InvalidRequest(`${negative[0]} cannot be negative`);
+  return Object.fromEntries(given) as UserLockout;
 }
 
 function optionsOf(value: unknown): Record<string, string> {
