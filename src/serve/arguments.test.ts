@@ -50,7 +50,7 @@ const MISTAKES: [argv: string[], message: string][] = [
   [['-check'], 'a configuration file must be given with -config, or -dev for a server in memory'],
   [['-colour=red'], 'unknown argument -colour=red'],
   [['config.hcl'], 'unknown argument config.hcl'],
-  [['-dev-tls'], 'unknown argument -dev-tls'],
+  [['-dev-ha'], 'unknown argument -dev-ha'],
   [['-config'], '-config needs a value'],
   [['-dev=perhaps'], '-dev is either true or false, not "perhaps"'],
   [['-quickstart', '-dev'], '-quickstart stands alone: it takes neither -config nor -dev'],

@@ -10,6 +10,8 @@ export interface ServeArguments {
   readonly devRootToken: string | undefined;
   readonly devListenAddress: string;
   readonly devNoStoreToken: boolean;
+  /** `-dev` with TLS by certificates made on the spot, in this folder or a temporary one, for these names too. */
+  readonly devTls: { readonly folder: string | undefined; readonly names: readonly string[] } | undefined;
   /** What `-dev` mounts at `secret/`. */
   readonly devKv: 'version 1' | 'version 2' | 'none';
   readonly logLevel: string | undefined;
@@ -28,6 +30,9 @@ const FLAGS = new Map<string, Kind>([
   ['dev-root-token-id', 'value'],
   ['dev-listen-address', 'value'],
   ['dev-no-store-token', 'flag'],
+  ['dev-tls', 'flag'],
+  ['dev-tls-cert-dir', 'value'],
+  ['dev-tls-san', 'list'],
   ['dev-no-kv', 'flag'],
   ['dev-kv-v1', 'flag'],
   ['quickstart', 'flag'],
@@ -60,6 +65,9 @@ export function parseServeArguments(argv: readonly string[], environment: Enviro
     devRootToken: last('dev-root-token-id') ?? variable(environment, 'DEV_ROOT_TOKEN_ID'),
     devListenAddress: devListenAddress || ADDRESS_DEFAULT,
     devNoStoreToken: on('dev-no-store-token'),
+    devTls: on('dev-tls')
+      ? { folder: last('dev-tls-cert-dir'), names: given.get('dev-tls-san') ?? [] }
+      : undefined,
     devKv: on('dev-no-kv') ? 'none' : on('dev-kv-v1') ? 'version 1' : 'version 2',
     logLevel: last('log-level'),
     logFormat: last('log-format'),

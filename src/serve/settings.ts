@@ -43,10 +43,15 @@ export async function settingsOf(
 /** The configuration of a server that needs no file: all defaults, the environment over them. */
 export function configWithoutFile(
   environment: Environment,
-  own: { storage: NonNullable<ServerConfig['storage']>; address: string; paths?: readonly string[] },
+  own: {
+    storage: NonNullable<ServerConfig['storage']>;
+    address: string;
+    paths?: readonly string[];
+    tls?: { tlsCertFile: string; tlsKeyFile: string } | undefined;
+  },
 ): { config: ServerConfig; warnings: ReturnType<typeof loadConfig>['warnings'] } {
   const { config, warnings } = loadConfig({ paths: own.paths ?? [], environment, partial: true });
-  const listener = { type: 'tcp', address: own.address, tlsDisable: true } as const;
+  const listener = { type: 'tcp', address: own.address, tlsDisable: !own.tls, ...own.tls } as const;
   const rest = config.listeners.filter(({ address }) => address !== own.address);
   return { config: { ...config, storage: own.storage, listeners: [listener, ...rest] }, warnings };
 }

@@ -1,5 +1,6 @@
 /** `coffer server -dev`: Vault's flags, and nothing left behind. */
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -48,6 +49,22 @@ describe('coffer server -dev', () => {
     });
     return { status, data: json().data };
   }
+
+  test('speaks TLS by certificates of its own', async () => {
+    const more = ['-dev-tls', `-dev-tls-cert-dir=${folder.path}`, '-dev-tls-san=coffer.test'];
+    const token = await start([`-dev-listen-address=${listen}`, ...more]);
+    const path = join(folder.path, 'vault-ca.pem');
+    assert.match(
+      server!.output(),
+      new RegExp(`export VAULT_ADDR='https://${listen}'\n.*VAULT_CACERT='${path}'\n`),
+    );
+    const request = { method: 'GET', path: '/v1/sys/mounts', headers: { 'X-Vault-Token': token } };
+    const answer = await call(`https://${listen}`, request, readFileSync(path, 'utf8'));
+    assert.equal(answer.status, 200);
+    const certificate = new X509Certificate(readFileSync(join(folder.path, 'vault-cert.pem')));
+    assert.equal(certificate.checkHost('coffer.test'), 'coffer.test');
+    assert.equal(statSync(join(folder.path, 'vault-key.pem')).mode & 0o777, 0o600);
+  });
 
   test('listens where it is told, unsealed, with KV version 2 and its token in the token helper', async () => {
     const token = await start(['-dev', `-dev-listen-address=${listen}`]);

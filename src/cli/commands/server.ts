@@ -20,6 +20,9 @@ Start for trying things out, in memory:
   -dev                                   run in memory, initialised and unsealed
   -dev-listen-address=<host:port>        where -dev listens; the default is 127.0.0.1:8200
   -dev-root-token-id=<token>             root token of -dev
+  -dev-tls                               -dev with TLS, by certificates made on the spot
+  -dev-tls-cert-dir=<path>               where to put them; a temporary folder without it
+  -dev-tls-san=<name>                    a further host name or address; may be given several times
   -dev-no-store-token                    do not keep the root token of -dev in the token helper
   -dev-kv-v1, -dev-no-kv                 what -dev mounts at secret/: KV version 1, or nothing; the default is version 2
   -quickstart                            run on ./data (COFFER_DATA names another folder), unsealed by a key file in it
