@@ -71,7 +71,6 @@ async function bundle(entry: string, outfile: string, plugins: readonly Plugin[]
     platform: 'node',
     target: 'node26',
     format: 'esm',
-    keepNames: true, // Errors show the names of their classes.
     external: ['msgpackr-extract'], // Speeds up an encoding of lmdb that Coffer does not use; lmdb does without.
     banner: { js: REQUIRE },
     loader: { '.node': 'copy' },
