@@ -14,8 +14,8 @@ export interface SystemContext extends RequestContext {
   hasSudo(): boolean;
   readonly bytes: Buffer | undefined;
   readonly unauthenticatedMetrics: boolean;
-  /** Aborts when the client goes away. */
-  readonly signal: AbortSignal;
+  /** Aborts when the client goes away. A method, since most requests never need one. */
+  signal(): AbortSignal;
 }
 
 export interface SystemOperation<F extends Fields> extends Omit<OperationSpec<F>, 'handler'> {

@@ -38,9 +38,7 @@ export function requestContext(exchange: Exchange, mount: OpenMount): SystemCont
       }).allowed ?? false,
     bytes: wire.bytes,
     unauthenticatedMetrics: wire.listener.unauthenticatedMetrics,
-    get signal() {
-      return wire.signal;
-    },
+    signal: () => wire.signal,
   };
 }
 

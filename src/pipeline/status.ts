@@ -1,4 +1,6 @@
+import type { Clock } from '../base/clock.ts';
 import { Sealed } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import { isPromise } from '../base/promise.ts';
 import { findOperation, parseOperation, requestData, runOperation } from '../engine/dispatch.ts';
 import type { Operation } from '../engine/engine.ts';
@@ -26,7 +28,7 @@ export function serveStatus(
   const found = findOperation(parts.statusPaths, wire.path.slice('sys/'.length), operation);
   if (!found.path) return undefined;
   const parsed = parseOperation(found, requestData(operation, wire));
-  const reply = runOperation(parsed, bareContext(parts, wire, operation));
+  const reply = runOperation(parsed, new BareContext(parts, wire, operation));
   return isPromise(reply) ? reply.then(bare) : bare(reply);
 }
 
@@ -36,30 +38,25 @@ function bare(reply: Reply | undefined): WireReply {
   return { status: reply.status ?? 200, body: reply.data ?? {} };
 }
 
-/** Nothing of the store can be reached: it may be sealed. */
-function bareContext(parts: PipelineParts, wire: WireRequest, operation: Operation): SystemContext {
-  const sealed = (): never => {
-    throw new Sealed();
-  };
-  return {
-    get view() {
-      return sealed();
-    },
-    get session() {
-      return sealed();
-    },
-    get mount() {
-      return sealed();
-    },
-    get random() {
-      return sealed();
-    },
-    clock: parts.clock,
-    log: parts.log,
-    persist: sealed,
-    locked: sealed,
-    generatePassword: sealed,
-    request: {
+/**
+ * Nothing of the store can be reached: it may be sealed. A class, because object literals with getters would each get a
+ * hidden class of their own, which only a full garbage collection frees.
+ */
+class BareContext implements SystemContext {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly request: SystemContext['request'];
+  readonly caller = undefined;
+  readonly token = undefined;
+  readonly tokenText = '';
+  readonly bytes: Buffer | undefined;
+  readonly unauthenticatedMetrics: boolean;
+  readonly #wire: WireRequest;
+
+  constructor(parts: PipelineParts, wire: WireRequest, operation: Operation) {
+    this.clock = parts.clock;
+    this.log = parts.log;
+    this.request = {
       id: parts.requestId(),
       path: wire.path.slice('sys/'.length),
       operation,
@@ -67,17 +64,41 @@ function bareContext(parts: PipelineParts, wire: WireRequest, operation: Operati
       remoteAddress: wire.remote.address,
       headers: {},
       wrapTtl: 0,
-    },
-    caller: undefined,
-    warn: () => {},
-    allowed: () => false,
-    token: undefined,
-    tokenText: '',
-    hasSudo: () => false,
-    bytes: wire.bytes,
-    unauthenticatedMetrics: wire.listener.unauthenticatedMetrics,
-    get signal() {
-      return wire.signal;
-    },
-  };
+    };
+    this.bytes = wire.bytes;
+    this.unauthenticatedMetrics = wire.listener.unauthenticatedMetrics;
+    this.#wire = wire;
+  }
+
+  get view(): never {
+    throw new Sealed();
+  }
+  get session(): never {
+    throw new Sealed();
+  }
+  get mount(): never {
+    throw new Sealed();
+  }
+  get random(): never {
+    throw new Sealed();
+  }
+  persist(): never {
+    throw new Sealed();
+  }
+  locked(): never {
+    throw new Sealed();
+  }
+  generatePassword(): never {
+    throw new Sealed();
+  }
+  warn(): void {}
+  allowed(): boolean {
+    return false;
+  }
+  hasSudo(): boolean {
+    return false;
+  }
+  signal(): AbortSignal {
+    return this.#wire.signal;
+  }
 }

@@ -26,7 +26,7 @@ export function monitorPath({ server }: SystemParts): EnginePath {
           return {
             stream: {
               contentType: 'text/plain; charset=utf-8',
-              body: logLines(server, input.log_level, context.signal),
+              body: logLines(server, input.log_level, context.signal()),
             },
           };
         },
