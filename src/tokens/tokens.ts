@@ -301,9 +301,7 @@ export class Tokens {
     const { clock, random } = this.#options;
     const id = wanted.id ?? `hvs.${random.base62(24)}`;
     const key = this.keyOf(id);
-    // While the children of one of that text are being ended, those of a new one would end with them.
-    if (session.view(BY_KEY).get(key) || session.view(TREES).get(key))
-      throw new InvalidRequest('cannot create a token with a duplicate ID');
+    if (wanted.id !== undefined) this.#checkUnused(session, key);
     const nowMs = clock.now();
     const { type, id: _, ...rest } = wanted;
     const stored: StoredToken = {
@@ -331,6 +329,13 @@ export class Tokens {
       });
     }
     return { id, token };
+  }
+
+  /** For a text that somebody chose; nobody meets one of 24 random characters again. */
+  #checkUnused(session: Session, key: string): void {
+    // While the children of one of that text are being ended, those of a new one would end with them.
+    if (session.view(BY_KEY).get(key) || session.view(TREES).get(key))
+      throw new InvalidRequest('cannot create a token with a duplicate ID');
   }
 
   #createBatch(wanted: NewToken): { id: string; token: Token } {
