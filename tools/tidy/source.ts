@@ -33,7 +33,8 @@ export interface Project {
   readonly files: readonly TextFile[];
 }
 
-const FOREIGN_FOLDERS = new Set(['node_modules', '.git', '.cache', '.coverage', 'dist', 'data']);
+/** In a further worktree of git's `.git` is a file. */
+const FOREIGN = new Set(['node_modules', '.git', '.cache', '.coverage', 'dist', 'data']);
 const BINARY_SUFFIX = /\.(png|jpg|gif|ico|woff2|gz|node)$/;
 
 /** Reads a project once for all rules. The syntax trees come from the compiler that checks the types. */
@@ -73,7 +74,8 @@ export function isTest(path: string): boolean {
 function readFiles(root: string, folder: string): TextFile[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) return FOREIGN_FOLDERS.has(entry.name) ? [] : readFiles(root, path);
+    if (FOREIGN.has(entry.name)) return [];
+    if (entry.isDirectory()) return readFiles(root, path);
     if (!entry.isFile() || BINARY_SUFFIX.test(entry.name)) return [];
     return [{ path: projectPath(root, path), text: readFileSync(path, 'utf8') }];
   });
