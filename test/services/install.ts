@@ -57,13 +57,15 @@ async function installPythonPackages(): Promise<string[]> {
   const args = ['-m', 'pip', 'install', '--quiet', '--target', unfinished, '--requirement', requirements];
   try {
     const { code, stderr } = await runProcess({ command: 'python3', args });
-    if (code !== 0) return [`Python's hvac is not installed: ${lastLine(stderr)}`];
+    if (code !== 0) return [`Python's packages (hvac, moto) are not installed: ${lastLine(stderr)}`];
     await rename(unfinished, pythonPackages).catch((error: unknown) => {
       if (!existsSync(pythonPackages)) throw error;
     });
     return [];
   } catch (error) {
-    return [`Python's hvac is not installed: ${error instanceof Error ? error.message : error}`];
+    return [
+      `Python's packages (hvac, moto) are not installed: ${error instanceof Error ? error.message : error}`,
+    ];
   } finally {
     await rm(unfinished, { recursive: true, force: true });
   }
