@@ -1,5 +1,6 @@
 import { InvalidRequest, TooLarge } from '../base/errors.ts';
 import type { Transaction } from '../store/store.ts';
+import { indexEntry, indexTarget } from './index-entry.ts';
 import type { Page, View } from './view.ts';
 
 /** Bytes of JSON a value may have. */
@@ -47,6 +48,16 @@ class RecordView implements View {
 
   delete(key: string): void {
     this.#transaction.delete(this.#prefix + key);
+  }
+
+  putIndex(key: string, target = ''): void {
+    if (key === '') throw new InvalidRequest('a storage key must not be empty');
+    this.#transaction.put(this.#prefix + key, indexEntry(target));
+  }
+
+  getIndex(key: string): string | undefined {
+    const stored = this.#transaction.get(this.#prefix + key);
+    return stored && indexTarget(stored);
   }
 
   list(prefix: string, page?: Page): string[] {

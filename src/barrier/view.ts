@@ -10,6 +10,13 @@ export interface View {
   /** Stores `value` as JSON. Throws `TooLarge` when the key or the value is over its limit. */
   put(key: string, value: unknown): void;
   delete(key: string): void;
+  /**
+   * Stores an entry of an index: `target` in clear, '' where the key says all. Costs no encryption, and tells who can
+   * read the disk no more than names of records do. Who can write it can forge one, so what it leads to is to be checked.
+   */
+  putIndex(key: string, target?: string): void;
+  /** The target of an index entry; undefined when there is none, or a value. `get` takes an entry for a damaged value. */
+  getIndex(key: string): string | undefined;
   /** Names directly under `prefix` ('' or ending in '/'); folders end in '/'. */
   list(prefix: string, page?: Page): string[];
   /** Every key under `prefix`, lazily, in order. */

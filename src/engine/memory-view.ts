@@ -5,6 +5,9 @@ import { TooLarge } from '../base/errors.ts';
 export const VIEW_KEY_BYTES_MAX = 1800;
 export const VIEW_VALUE_BYTES_MAX = 1024 * 1024;
 
+/** Before the target of an index entry; no JSON begins so. */
+const INDEX_ENTRY = '\0';
+
 /** Records in memory, for tests of engines; values are kept as JSON and given out frozen, since real ones are shared. */
 export class MemoryRecords {
   readonly #values = new Map<string, string>();
@@ -63,6 +66,14 @@ function view(records: MemoryRecords, base: string): View {
       if (Buffer.byteLength(base + key) > VIEW_KEY_BYTES_MAX) throw new TooLarge('the path is too long');
       if (Buffer.byteLength(stored) > VIEW_VALUE_BYTES_MAX) throw new TooLarge('the value is too large');
       records.set(base + key, stored);
+    },
+    putIndex(key, target = '') {
+      if (Buffer.byteLength(base + key) > VIEW_KEY_BYTES_MAX) throw new TooLarge('the path is too long');
+      records.set(base + key, INDEX_ENTRY + target);
+    },
+    getIndex(key) {
+      const stored = records.get(base + key);
+      return stored?.startsWith(INDEX_ENTRY) ? stored.slice(INDEX_ENTRY.length) : undefined;
     },
     delete: (key) => records.set(base + key, undefined),
     list: (prefix, page = {}) => listed(records, base + prefix, page),

@@ -2,11 +2,12 @@ import type { Session } from '../barrier/session.ts';
 import type { View } from '../barrier/view.ts';
 import type { Page } from '../store/store.ts';
 import { isIrrevocable, type Lease } from './lease.ts';
+import { readTokenLease, tokenLeaseEntry } from './token-lease.ts';
 
 /**
  * Where leases lie: one record each, an index by the time something is due, an index by owning token, an index of those
  * whose revocation keeps failing, and one record for each bulk revocation under way. Nothing is held in memory, so
- * start-up does not depend on how many there are.
+ * start-up does not depend on how many there are. A token's own lease is no record but an entry (token-lease.ts).
  */
 const BY_ID = 'leases/id/';
 const BY_DUE = 'leases/due/';
@@ -20,19 +21,23 @@ export type RevocationJob =
   | { readonly id: string; readonly of: 'token'; readonly tokenKey: string };
 
 export function getLease(session: Session, id: string): Lease | undefined {
-  return session.view(BY_ID).get<Lease>(id);
+  const leases = session.view(BY_ID);
+  const entry = leases.getIndex(id);
+  return entry === undefined ? leases.get<Lease>(id) : readTokenLease(session, id, entry);
 }
 
 export function saveLease(session: Session, lease: Lease, before?: Lease): void {
-  session.view(BY_ID).put(lease.id, lease);
+  if (lease.of.what === 'token' && !lease.attempts)
+    session.view(BY_ID).putIndex(lease.id, tokenLeaseEntry(lease.of));
+  else session.view(BY_ID).put(lease.id, lease);
   if (before && before.dueAtMs !== lease.dueAtMs) session.view(BY_DUE).delete(dueKey(before));
-  if (before?.dueAtMs !== lease.dueAtMs) session.view(BY_DUE).put(dueKey(lease), 1);
+  if (before?.dueAtMs !== lease.dueAtMs) session.view(BY_DUE).putIndex(dueKey(lease));
   if (!before && lease.of.what === 'secret' && lease.of.tokenKey) {
-    session.view(`${BY_TOKEN}${lease.of.tokenKey}/`).put(lease.id, 1);
+    session.view(`${BY_TOKEN}${lease.of.tokenKey}/`).putIndex(lease.id);
   }
   const irrevocable = isIrrevocable(lease);
   if (irrevocable === (before !== undefined && isIrrevocable(before))) return;
-  if (irrevocable) session.view(IRREVOCABLE).put(lease.id, 1);
+  if (irrevocable) session.view(IRREVOCABLE).putIndex(lease.id);
   else session.view(IRREVOCABLE).delete(lease.id);
 }
 
@@ -72,7 +77,7 @@ export function dropDue(session: Session, key: string): void {
 
 export function postpone(session: Session, { id, key }: Pick<Due, 'id' | 'key'>, dueAtMs: number): void {
   dropDue(session, key);
-  session.view(BY_DUE).put(dueKey({ id, dueAtMs }), 1);
+  session.view(BY_DUE).putIndex(dueKey({ id, dueAtMs }));
 }
 
 export function nextDueMs(session: Session): number | undefined {
@@ -118,7 +123,7 @@ function dueKey(lease: Pick<Lease, 'id' | 'dueAtMs'>): string {
 function* idsUnder(view: View, prefix: string, page?: Page): Iterable<string> {
   if (prefix === '' || prefix.endsWith('/')) yield* view.keys(prefix, page);
   else {
-    if (!page?.after && view.get(prefix)) yield prefix;
+    if (!page?.after && (view.getIndex(prefix) !== undefined || view.get(prefix))) yield prefix;
     yield* view.keys(`${prefix}/`, page);
   }
 }

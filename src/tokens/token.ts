@@ -1,4 +1,13 @@
+import type { Session } from '../barrier/session.ts';
 import type { TokenParameters } from '../engine/login.ts';
+
+/** Where service tokens lie, by key. */
+export const TOKEN_RECORDS = 'tokens/key/';
+
+/** Whatever its age. Throws `CorruptRecord`. */
+export function storedToken(session: Session, key: string): StoredToken | undefined {
+  return session.view(TOKEN_RECORDS).get<StoredToken>(key);
+}
 
 /** A service token as stored under its key; the token itself is nowhere. */
 export interface StoredToken {

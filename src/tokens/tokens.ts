@@ -14,7 +14,14 @@ import type { Lease, TokenLease } from '../leases/lease.ts';
 import type { Leases } from '../leases/leases.ts';
 import { deleteLease, deleteUnreadable, getLease } from '../leases/records.ts';
 import { UNASSIGNABLE_POLICIES } from '../policies/defaults.ts';
-import { leaseIdOf, type NewToken, type StoredToken, type Token } from './token.ts';
+import {
+  leaseIdOf,
+  type NewToken,
+  type StoredToken,
+  storedToken,
+  TOKEN_RECORDS,
+  type Token,
+} from './token.ts';
 
 export interface TokensOptions {
   clock: Clock;
@@ -31,7 +38,6 @@ export interface TokensOptions {
   cleared(session: Session, tokenKey: string): void;
 }
 
-const BY_KEY = 'tokens/key/';
 const BY_ACCESSOR = 'tokens/accessor/';
 const CHILDREN = 'tokens/child/';
 const TREES = 'tokens/ending/';
@@ -132,7 +138,7 @@ export class Tokens {
   }
 
   byKey(session: Session, key: string): Token | undefined {
-    const stored = session.view(BY_KEY).get<StoredToken>(key);
+    const stored = storedToken(session, key);
     if (!stored || this.#expired(stored) || !this.#ancestorsLive(session, stored)) return undefined;
     let token = this.#found.get(stored);
     if (token?.key !== key) {
@@ -143,8 +149,9 @@ export class Tokens {
   }
 
   byAccessor(session: Session, accessor: string): Token | undefined {
-    const key = session.view(BY_ACCESSOR).get<string>(accessor);
-    return key === undefined ? undefined : this.byKey(session, key);
+    const key = session.view(BY_ACCESSOR).getIndex(accessor);
+    const token = key === undefined ? undefined : this.byKey(session, key);
+    return token?.accessor === accessor ? token : undefined;
   }
 
   accessors(session: Session, page?: { after?: string; limit?: number }): string[] {
@@ -161,22 +168,22 @@ export class Tokens {
   /** Takes one use off a use-limited token; the last use leaves it unusable for anybody else. False when none was left. */
   spend(session: Session, token: Token): boolean {
     if (token.numUses === 0) return true;
-    const stored = session.view(BY_KEY).get<StoredToken>(token.key);
+    const stored = storedToken(session, token.key);
     if (!stored || stored.numUses < 1) return false;
     session
-      .view(BY_KEY)
+      .view(TOKEN_RECORDS)
       .put(token.key, { ...stored, numUses: stored.numUses === 1 ? -1 : stored.numUses - 1 });
     return true;
   }
 
   /** Moves a token's end; `ttl` in seconds from now, already within every limit. */
   prolong(session: Session, token: Token, ttl: number): void {
-    const stored = session.view(BY_KEY).get<StoredToken>(token.key);
+    const stored = storedToken(session, token.key);
     if (!stored || !this.byKey(session, token.key)) throw new InvalidRequest('token not found');
     const nowMs = this.#options.clock.now();
     const expiresAtMs = nowMs + ttl * 1000;
-    session.view(BY_KEY).put(token.key, { ...stored, expiresAtMs, renewedAtMs: nowMs });
     const lease = getLease(session, leaseIdOf(token));
+    session.view(TOKEN_RECORDS).put(token.key, { ...stored, expiresAtMs, renewedAtMs: nowMs });
     if (lease)
       this.#options
         .leases()
@@ -203,8 +210,8 @@ export class Tokens {
   revokeOrphan(session: Session, key: string): void {
     const children = session.view(`${CHILDREN}${key}/`);
     for (const child of [...children.keys('')]) {
-      const stored = session.view(BY_KEY).get<StoredToken>(child);
-      if (stored) session.view(BY_KEY).put(child, { ...stored, parent: undefined });
+      const stored = storedToken(session, child);
+      if (stored) session.view(TOKEN_RECORDS).put(child, { ...stored, parent: undefined });
       children.delete(child);
     }
     this.#remove(session, key);
@@ -218,7 +225,7 @@ export class Tokens {
       const session = this.#options.openSession();
       const accessors = [...session.view(BY_ACCESSOR).keys('', { after, limit: TREE_SLICE })];
       for (const accessor of accessors) {
-        const key = unlessCorrupt(() => session.view(BY_ACCESSOR).get<string>(accessor), undefined);
+        const key = session.view(BY_ACCESSOR).getIndex(accessor);
         if (key !== undefined && this.#readable(session, key)) continue;
         session.view(BY_ACCESSOR).delete(accessor);
         removed++;
@@ -285,7 +292,7 @@ export class Tokens {
 
   /** Removes all that there is of a token except its lease. */
   #forget(session: Session, key: string, known: Pick<StoredToken, 'accessor' | 'parent'> | undefined): void {
-    session.view(BY_KEY).delete(key);
+    session.view(TOKEN_RECORDS).delete(key);
     if (known) session.view(BY_ACCESSOR).delete(known.accessor);
     if (known?.parent) session.view(`${CHILDREN}${known.parent}/`).delete(key);
     this.#options.leases().revokeOfToken(session, key);
@@ -294,7 +301,7 @@ export class Tokens {
 
   /** A damaged record counts as none: ending a token must not fail on it. */
   #readable(session: Session, key: string): StoredToken | undefined {
-    return unlessCorrupt(() => session.view(BY_KEY).get<StoredToken>(key), undefined);
+    return unlessCorrupt(() => storedToken(session, key), undefined);
   }
 
   #createService(session: Session, wanted: NewToken): { id: string; token: Token } {
@@ -312,8 +319,8 @@ export class Tokens {
       expiresAtMs: wanted.ttl === 0 ? 0 : nowMs + wanted.ttl * 1000,
       creationTtl: wanted.ttl,
     };
-    session.view(BY_KEY).put(key, stored);
-    session.view(BY_ACCESSOR).put(stored.accessor, key);
+    session.view(TOKEN_RECORDS).put(key, stored);
+    session.view(BY_ACCESSOR).putIndex(stored.accessor, key);
     if (stored.parent) session.view(`${CHILDREN}${stored.parent}/`).put(key, 1);
     const token: Token = { ...stored, type, key };
     if (stored.expiresAtMs !== 0) {
@@ -334,7 +341,7 @@ export class Tokens {
   /** For a text that somebody chose; nobody meets one of 24 random characters again. */
   #checkUnused(session: Session, key: string): void {
     // While the children of one of that text are being ended, those of a new one would end with them.
-    if (session.view(BY_KEY).get(key) || session.view(TREES).get(key))
+    if (session.view(TOKEN_RECORDS).get(key) || session.view(TREES).get(key))
       throw new InvalidRequest('cannot create a token with a duplicate ID');
   }
 
@@ -372,7 +379,7 @@ export class Tokens {
   #ancestorsLive(session: Session, { parent }: StoredToken): boolean {
     let key = parent;
     for (let level = 0; key !== undefined && level < ANCESTORS_MAX; level++) {
-      const ancestor: StoredToken | undefined = session.view(BY_KEY).get<StoredToken>(key);
+      const ancestor: StoredToken | undefined = storedToken(session, key);
       if (!ancestor || this.#expired(ancestor)) return false;
       key = ancestor.parent;
     }
