@@ -133,6 +133,11 @@ export interface OperationSpec<F extends Fields> {
   readonly sudo?: boolean;
   /** Touches an outside system: its request is audited first, and only then may the handler be asynchronous. */
   readonly outside?: boolean;
+  /**
+   * Works long in the thread pool or in slices, though on nothing outside: the handler may be asynchronous. Others are
+   * served while it waits; so after its last wait it reads, decides, writes and calls `persist` without another.
+   */
+  readonly slow?: boolean;
   /** A read that only the active node can answer. */
   readonly activeOnly?: boolean;
 }
