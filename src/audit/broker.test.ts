@@ -27,10 +27,10 @@ class Sink implements AuditDevice {
   reloaded = 0;
   #release: (() => void) | undefined;
 
-  async write(lines: readonly string[]): Promise<void> {
+  async write(lines: readonly Buffer[]): Promise<void> {
     if (this.mode === 'fail') throw new Error('the disk is full');
     if (this.mode === 'hang') await new Promise<void>((resolve) => (this.#release = resolve));
-    this.writes.push([...lines]);
+    this.writes.push(lines.map(String));
   }
   async reload(): Promise<void> {
     this.reloaded += 1;

@@ -35,7 +35,7 @@ export class OpenDevice {
   readonly renderer: Renderer;
   readonly #queue: DeviceQueue;
   readonly #clock: Clock;
-  #lines: string[] = [];
+  #lines: Buffer[] = [];
 
   constructor({ record, common, open, headers, deps }: OpenDeviceParts) {
     this.#clock = deps.clock;
@@ -91,9 +91,10 @@ export class OpenDevice {
     await this.#queue.close().finally(() => this.renderer.close());
   }
 
-  #line(record: AuditRecord, nowMs: number): string {
+  /** As bytes at once: a text put together from hundreds of pieces, kept until the turn ends, is what garbage collection would spend its time on. */
+  #line(record: AuditRecord, nowMs: number): Buffer {
     const { prefix, exclusions } = this.common;
     const entry = this.renderer.render(record, nowMs);
-    return `${prefix}${exclusions.length > 0 ? excludeFrom(entry, exclusions) : entry}\n`;
+    return Buffer.from(`${prefix}${exclusions.length > 0 ? excludeFrom(entry, exclusions) : entry}\n`);
   }
 }

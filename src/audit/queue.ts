@@ -12,7 +12,7 @@ export interface DeviceQueueOptions {
 const DOUBT_MS = 1000;
 /** How long entries may wait until they count as not recorded; the write itself goes on. */
 const WAIT_MS_MAX = 10_000;
-/** Characters that may wait behind a slow device. */
+/** Bytes that may wait behind a slow device. */
 const WAITING_LENGTH_MAX = 32 * 1024 * 1024;
 const CLOSE_WAIT_MS = 2000;
 const RELOAD_WAIT_MS = 2000;
@@ -21,7 +21,7 @@ const OPEN_AGAIN_MS = 1000;
 const REPORT_AGAIN_MS = 30_000;
 
 interface Chunk {
-  readonly lines: readonly string[];
+  readonly lines: readonly Buffer[];
   readonly length: number;
   settle(error?: Error): void;
 }
@@ -59,7 +59,7 @@ export class DeviceQueue {
   }
 
   /** Resolves when the lines are written; rejects when they are not, or nobody knows in time. */
-  write(lines: readonly string[]): Promise<void> {
+  write(lines: readonly Buffer[]): Promise<void> {
     let length = 0;
     for (const line of lines) length += line.length;
     const refusal = this.#refusal(length);
