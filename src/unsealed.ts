@@ -16,6 +16,7 @@ import { Ceremonies } from './lifecycle/ceremonies.ts';
 import type { Lifecycle, Unsealed } from './lifecycle/lifecycle.ts';
 import { type LockoutDefaults, Lockouts } from './lockouts/lockouts.ts';
 import type { Metrics } from './metrics/metrics.ts';
+import type { MetricsPage } from './metrics/page.ts';
 import { type MountClass, routePath } from './mounts/entry.ts';
 import { type EngineRegistry, Mounts, type NewMount } from './mounts/mounts.ts';
 import { Periodic } from './mounts/periodic.ts';
@@ -40,6 +41,7 @@ export interface UnsealedOptions {
   lifecycle: Lifecycle;
   server: ServerFacts;
   metrics: Metrics;
+  metricsPage: MetricsPage;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -205,6 +207,7 @@ function openDomains(
     clock,
     random,
     log: options.log.named('audit'),
+    metrics: options.metrics,
     registry: auditDeviceTypes,
     stdout: process.stdout,
     stderr: process.stderr,
@@ -220,11 +223,12 @@ function systemParts(
   domains: Domains,
   rotation: KeyRotation,
 ): Omit<SystemParts, 'ceremonies'> {
-  const { barrier, lifecycle, metrics, clock, random, logLevels, server } = options;
+  const { barrier, lifecycle, metrics, metricsPage, clock, random, logLevels, server } = options;
   return {
     ...domains,
     lifecycle,
     metrics,
+    metricsPage,
     clock,
     random,
     log: options.log.named('system'),

@@ -23,6 +23,13 @@ export interface BarrierOptions {
   preserve?: (key: string, raw: Uint8Array) => void;
   /** Memory for decrypted records, in bytes; 0 keeps none. */
   cacheBytesMax?: number;
+  timings?: BarrierTimings;
+}
+
+/** What reading (where it was not remembered) and writing a record take, in milliseconds. */
+export interface BarrierTimings {
+  readonly get: { note(ms: number): void };
+  readonly put: { note(ms: number): void };
 }
 
 const CACHE_BYTES_MAX_DEFAULT = 32 * 1024 * 1024;
@@ -33,12 +40,16 @@ export class Barrier {
   readonly #random: Random;
   readonly #cache: PlaintextCache;
   readonly #quarantine: Quarantine;
+  readonly #timings: BarrierTimings | undefined;
+  #remembered = 0;
+  #read = 0;
   #rootKey: Buffer | undefined;
   #keyring: Keyring | undefined;
 
   constructor(options: BarrierOptions) {
     this.#clock = options.clock;
     this.#random = options.random;
+    this.#timings = options.timings;
     this.#cache = new PlaintextCache(options.cacheBytesMax ?? CACHE_BYTES_MAX_DEFAULT);
     const logger = options.logger ?? silentLogger;
     this.#quarantine = new Quarantine(options.clock, logger, options.preserve ?? (() => {}));
@@ -127,10 +138,12 @@ export class Barrier {
 
   /** JSON text as a record to store under `key`. */
   encryptText(key: string, text: string): Buffer {
+    const fromMs = this.#clock.monotonic();
     const plaintext = Buffer.from(text, 'utf8');
     const envelope = this.encrypt(key, plaintext);
     plaintext.fill(0);
     this.#cache.addText(key, envelope, text);
+    this.#timings?.put.note(this.#clock.monotonic() - fromMs);
     return envelope;
   }
 
@@ -138,12 +151,19 @@ export class Barrier {
   decryptValue(key: string, envelope: Uint8Array): unknown {
     const keyring = this.#keys();
     const known = this.#cache.get(key, envelope);
-    if (known) return known.value;
+    if (known) {
+      this.#remembered++;
+      return known.value;
+    }
+    this.#read++;
+    const fromMs = this.#clock.monotonic();
     const plaintext = keyring.decrypt(key, envelope) ?? this.#corrupt(key, envelope);
     const text = plaintext.toString('utf8');
     plaintext.fill(0);
     try {
-      return this.#cache.addParsed(key, envelope, text);
+      const value = this.#cache.addParsed(key, envelope, text);
+      this.#timings?.get.note(this.#clock.monotonic() - fromMs);
+      return value;
     } catch {
       return this.#corrupt(key, envelope);
     }
@@ -167,6 +187,11 @@ export class Barrier {
   /** How often a damaged record was met since the start. */
   get corruptReads(): number {
     return this.#quarantine.met;
+  }
+
+  /** How many records were wanted that were decrypted already, and how many that were not, since the start. */
+  get cacheUse(): { readonly hits: number; readonly misses: number } {
+    return { hits: this.#remembered, misses: this.#read };
   }
 
   #keys(): Keyring {

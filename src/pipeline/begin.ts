@@ -34,6 +34,10 @@ export function beginExchange(parts: PipelineParts, domains: Domains, wire: Wire
     wrapTtl: wrapTtl(wire),
     tokenText: tokenText(wire),
     warnings: [],
+    startedMs: parts.clock.monotonic(),
+    checkedMs: 0,
+    engineMs: 0,
+    answeredMs: 0,
     requestAudited: false,
   };
   parts.inFlight.set(id, { startedAtMs: parts.clock.now(), wire });

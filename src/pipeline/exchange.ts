@@ -45,6 +45,8 @@ export interface PipelineParts {
   readonly clock: Clock;
   readonly requestId: () => string;
   readonly metrics: Metrics;
+  /** Requests that take as long are told to the log; infinity for none. */
+  readonly slowRequestMs: number;
   readonly log: Logger;
 }
 
@@ -91,6 +93,13 @@ export interface Exchange {
   wrapInfo?: WrapInfo;
   /** The reply's JSON before wrapping; what the audit log shows. */
   body?: UnknownRecord;
+  /** Readings of the monotonic clock; 0 where the request has not come that far (times.ts). */
+  readonly startedMs: number;
+  checkedMs: number;
+  engineMs: number;
+  answeredMs: number;
+  /** Steps that waited, and how long in milliseconds. */
+  waits?: [step: string, ms: number][];
   requestAudited: boolean;
   /** Settles when the reply's entry is written; undefined when no device wants it. */
   audited?: Promise<void> | undefined;

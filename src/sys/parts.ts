@@ -9,6 +9,7 @@ import type { Ceremonies } from '../lifecycle/ceremonies.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Lockouts } from '../lockouts/lockouts.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { MetricsPage } from '../metrics/page.ts';
 import type { Mounts } from '../mounts/mounts.ts';
 import type { WorkParts } from '../mounts/work.ts';
 import type { Policies } from '../policies/store.ts';
@@ -27,6 +28,7 @@ export interface SystemParts {
   readonly audit: Audit;
   readonly work: WorkParts;
   readonly metrics: Metrics;
+  readonly metricsPage: MetricsPage;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

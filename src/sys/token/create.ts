@@ -5,6 +5,7 @@ import { boolean, duration, type Input, integer, list, name, pairs, text } from 
 import { normalPolicies } from '../../engine/login.ts';
 import type { Reply } from '../../engine/reply.ts';
 import { grantTtl } from '../../leases/lease.ts';
+import { countTokenCreation } from '../../metrics/tokens.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import { authReply } from '../../tokens/issue.ts';
 import { type Token, tokenPolicies } from '../../tokens/token.ts';
@@ -102,7 +103,7 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
     boundCidrs: role?.token_bound_cidrs.length ? role.token_bound_cidrs : free ? [] : parent.boundCidrs,
     ...(wanted.id ? { id: wanted.id } : {}),
   });
-  parts.metrics.count('vault_token_creation', 1, { auth_method: 'token', mount_point: 'auth/token/' });
+  countTokenCreation(parts.metrics, context.mount, token);
   return {
     auth: authReply(id, token, ttl),
     warnings: [...warnings, ...missingPolicies(parts, context, policies)],
