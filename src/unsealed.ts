@@ -24,6 +24,7 @@ import { type WorkParts, workContext } from './mounts/work.ts';
 import type { Domains } from './pipeline/exchange.ts';
 import { PasswordPolicies } from './policies/password-store.ts';
 import { Policies } from './policies/store.ts';
+import { Quotas } from './quotas/quotas.ts';
 import { secretsEngines } from './secrets/registry.ts';
 import type { Store } from './store/store.ts';
 import { loadSettings } from './sys/config.ts';
@@ -61,7 +62,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
   const registry = new Map<MountClass, EngineType[]>();
   const passwordPolicies = new PasswordPolicies({ random: options.random });
   const domains = openDomains(options, registry, passwordPolicies);
-  const { mounts, tokens, leases, policies, audit, openSession: session } = domains;
+  const { mounts, tokens, leases, policies, quotas, audit, openSession: session } = domains;
   const rotation = new KeyRotation({ ...options, openSession: session, log });
   const ceremonies = new Ceremonies({
     ...options,
@@ -94,6 +95,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       tokens.start(within);
       const leaving = mounts.load(within);
       restoreFirstMounts(mounts, within, log);
+      quotas.start(within);
       audit.load(within);
       await audit.declare(within, options.declaredAudits);
       loadSettings({ server }, within);
@@ -173,6 +175,7 @@ function openDomains(
   const mounts = new Mounts({
     registry,
     limits: server.limits,
+    moved: (within, from, to) => quotas.mountMoved(within, from, to),
     clock,
     random,
     log: options.log.named('mount'),
@@ -215,7 +218,8 @@ function openDomains(
   });
   const policies = new Policies({ clock });
   const lockouts = new Lockouts({ clock, defaults: options.lockouts });
-  return { openSession: session, mounts, tokens, leases, policies, wrapping, lockouts, audit, work };
+  const quotas: Quotas = new Quotas({ clock, random });
+  return { openSession: session, mounts, tokens, leases, policies, wrapping, lockouts, quotas, audit, work };
 }
 
 function systemParts(

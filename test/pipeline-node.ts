@@ -182,6 +182,7 @@ function wireRequest(path: string, body: UnknownRecord | undefined, request: Tes
     clientCertificates: [],
     signal: new AbortController().signal,
     listener: { unauthenticatedMetrics: false },
+    addReplyHeaders: () => {},
   };
 }
 

@@ -166,6 +166,8 @@ export interface PathSpec<F extends Fields> {
   exists?(context: RequestContext, input: Input<F>): boolean;
   /** A login path: the canonical alias name of who tries, for lockout and quotas, without deciding anything. */
   loginName?(context: RequestContext, input: Input<F>): string | undefined;
+  /** A login path of a method that has roles: the one it is for, for quotas, without deciding anything. */
+  loginRole?(context: RequestContext, input: Input<F>): string | undefined;
 }
 
 /** A path with its field types forgotten: what the host works with. */

@@ -12,10 +12,12 @@ import { endSpentToken, runEngine } from './engine.ts';
 import type { Exchange, PipelineParts, Step } from './exchange.ts';
 import { issueToken } from './issue-token.ts';
 import { registerLease } from './lease.ts';
+import { limitRate, limitRateOfRole } from './limit-rate.ts';
 import { filterKeys, limitPage } from './list-limits.ts';
 import { matchMount } from './mount.ts';
 import { resolveNamespace } from './namespace.ts';
 import { checkPolicy } from './policy.ts';
+import { readInput } from './read-input.ts';
 import { serveStatus } from './status.ts';
 import { checksEnd, engineBegins, engineEnds, noteWait, RequestTimer } from './times.ts';
 import { identifyToken } from './token.ts';
@@ -29,6 +31,9 @@ import { wrapReply } from './wrap.ts';
 const STEPS = {
   resolveNamespace,
   matchMount,
+  limitRate,
+  readInput,
+  limitRateOfRole,
   identifyToken,
   checkPolicy,
   limitPage,
@@ -120,7 +125,7 @@ async function refuse(exchange: Exchange, error: unknown): Promise<never> {
   parts.metrics.counter('core.request_errors').add();
   endSpentToken(exchange);
   session.apply();
-  await Promise.all([auditFailure(exchange, error), session.settled()]);
+  await Promise.all([exchange.unaudited ? undefined : auditFailure(exchange, error), session.settled()]);
   throw error;
 }
 

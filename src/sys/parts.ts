@@ -13,6 +13,7 @@ import type { MetricsPage } from '../metrics/page.ts';
 import type { Mounts } from '../mounts/mounts.ts';
 import type { WorkParts } from '../mounts/work.ts';
 import type { Policies } from '../policies/store.ts';
+import type { Quotas } from '../quotas/quotas.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Wrapping } from '../wrapping/wrapping.ts';
 
@@ -25,6 +26,7 @@ export interface SystemParts {
   readonly policies: Policies;
   readonly wrapping: Wrapping;
   readonly lockouts: Lockouts;
+  readonly quotas: Quotas;
   readonly audit: Audit;
   readonly work: WorkParts;
   readonly metrics: Metrics;
