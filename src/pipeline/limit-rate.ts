@@ -72,7 +72,7 @@ function refusal(
   allowance: Allowance,
 ): Error {
   wire.addReplyHeaders({ 'Retry-After': String(allowance.resetSeconds) });
-  parts.metrics.count('vault_quota_rate_limit_violation', 1, { name: limit.quota.name });
+  parts.metrics.counter('quota.rate_limit.violation', { name: limit.quota.name }).add();
   return new QuotaExceeded(`request path ${JSON.stringify(path)}: rate limit quota exceeded`);
 }
 
