@@ -5,6 +5,7 @@ import { type NewAuditDevice, openAudit } from './audit/broker.ts';
 import { auditDeviceTypes } from './audit/registry.ts';
 import { authMethods } from './auth/registry.ts';
 import type { Barrier } from './barrier/barrier.ts';
+import { Reencryption } from './barrier/reencryption.ts';
 import { KeyRotation } from './barrier/rotation.ts';
 import { openSession, persist, type Session } from './barrier/session.ts';
 import type { Clock } from './base/clock.ts';
@@ -63,7 +64,9 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
   const passwordPolicies = new PasswordPolicies({ random: options.random });
   const domains = openDomains(options, registry, passwordPolicies);
   const { mounts, tokens, leases, policies, quotas, audit, openSession: session } = domains;
-  const rotation = new KeyRotation({ ...options, openSession: session, log });
+  const reencryption = new Reencryption({ ...options, log });
+  const rotation = new KeyRotation({ ...options, openSession: session, reencryption, log });
+  options.metrics.observed('coffer_reencryption_remaining_records', () => reencryption.remaining);
   const ceremonies = new Ceremonies({
     ...options,
     log,
@@ -74,7 +77,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       return token;
     },
   });
-  const parts = { ...systemParts(options, domains, rotation), ceremonies };
+  const parts = { ...systemParts(options, domains, rotation), reencryption, ceremonies };
   fillRegistry(registry, [
     ...options.engines,
     ...secretsEngines,
@@ -226,7 +229,7 @@ function systemParts(
   options: UnsealedOptions,
   domains: Domains,
   rotation: KeyRotation,
-): Omit<SystemParts, 'ceremonies'> {
+): Omit<SystemParts, 'ceremonies' | 'reencryption'> {
   const { barrier, lifecycle, metrics, metricsPage, clock, random, logLevels, server } = options;
   return {
     ...domains,
@@ -239,7 +242,7 @@ function systemParts(
     logLevels,
     server,
     rotation,
-    keys: { status: () => barrier.keyStatus, quarantined: () => barrier.quarantined() },
+    keys: { statuses: () => barrier.keyStatuses, quarantined: () => barrier.quarantined() },
   };
 }
 

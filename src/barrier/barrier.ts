@@ -6,12 +6,13 @@ import type { Clock } from '../base/clock.ts';
 import { CorruptRecord, InvalidRequest, NotInitialized, Sealed } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
+import { zero } from '../crypto/zero.ts';
 import type { Revision } from '../log/log.ts';
-import type { Transaction } from '../store/store.ts';
-import { KEY_BYTES } from './envelope.ts';
+import type { Store, Transaction } from '../store/store.ts';
+import { envelopeTerm, KEY_BYTES } from './envelope.ts';
 import { KEYRING_KEY, Keyring, type KeyStatus } from './keyring.ts';
 import { PlaintextCache } from './plaintext-cache.ts';
-import { Quarantine, type QuarantinedRecord } from './quarantine.ts';
+import { QUARANTINE_PREFIX, Quarantine, type QuarantinedRecord } from './quarantine.ts';
 import { openRecordView } from './record-view.ts';
 import type { View } from './view.ts';
 
@@ -102,6 +103,16 @@ export class Barrier {
     return this.#keys().status;
   }
 
+  /** Every key there is, oldest first. */
+  get keyStatuses(): KeyStatus[] {
+    return this.#keys().statuses;
+  }
+
+  /** Of the key that encrypts now; 0 while sealed. */
+  get term(): number {
+    return this.#keyring?.term ?? 0;
+  }
+
   /**
    * Makes a new key that encrypts from now on, and applies the transaction: a keyring that was replaced in memory
    * but not stored would lose records, so the two are one step. Returns the revision to wait for.
@@ -115,6 +126,31 @@ export class Barrier {
   rekey(transaction: Transaction, rootKey: Uint8Array): Revision {
     checkRootKey(rootKey);
     return this.#replace(transaction, this.#keys(), Buffer.from(rootKey));
+  }
+
+  /** Removes older keys: what they encrypted cannot be read any more. Resolves when that is durable. */
+  async retire(store: Store, terms: ReadonlySet<number>): Promise<void> {
+    const { keyring, removed } = this.#keys().without(terms);
+    await store.durable(this.#replace(store.begin(), keyring, this.#root()));
+    zero(...removed);
+  }
+
+  /** The record under the key that encrypts now; undefined where it is already, or is not encrypted here. Throws as `decrypt`. */
+  reencrypt(key: string, envelope: Uint8Array): Buffer | undefined {
+    const term = envelopeTerm(envelope);
+    if (!term || term === this.term || key.startsWith(QUARANTINE_PREFIX)) return undefined;
+    const plaintext = this.decrypt(key, envelope);
+    const renewed = this.encrypt(key, plaintext);
+    plaintext.fill(0);
+    return renewed;
+  }
+
+  /** Brings what a transaction is about to write under the key that encrypts now. */
+  renewWrites(transaction: Transaction): void {
+    for (const [key, value] of transaction.writes) {
+      const renewed = value && this.reencrypt(key, value);
+      if (renewed) transaction.put(key, renewed);
+    }
   }
 
   /** Stores the keyring as it is, for the sake of its count of encryptions, and applies the transaction. */

@@ -85,6 +85,10 @@ class PendingStore implements Store {
     return this.#newest;
   }
 
+  get size(): number {
+    return this.#copy.size;
+  }
+
   begin(): Transaction {
     return beginTransaction({
       copy: this.#copy,

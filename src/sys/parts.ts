@@ -1,4 +1,6 @@
 import type { Audit } from '../audit/broker.ts';
+import type { KeyStatus } from '../barrier/keyring.ts';
+import type { Reencryption } from '../barrier/reencryption.ts';
 import type { KeyRotation } from '../barrier/rotation.ts';
 import type { Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
@@ -38,13 +40,15 @@ export interface SystemParts {
   readonly server: ServerFacts;
   readonly keys: BarrierKeys;
   readonly rotation: KeyRotation;
+  readonly reencryption: Reencryption;
   readonly ceremonies: Ceremonies;
   openSession(): Session;
 }
 
 /** The barrier, as far as operators look after it. */
 export interface BarrierKeys {
-  status(): { readonly term: number; readonly installTimeMs: number; readonly encryptions: number };
+  /** Oldest first; the last encrypts now. */
+  statuses(): readonly KeyStatus[];
   quarantined(): readonly { readonly key: string; readonly atMs: number }[];
 }
 
