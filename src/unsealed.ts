@@ -5,19 +5,18 @@ import { type NewAuditDevice, openAudit } from './audit/broker.ts';
 import { auditDeviceTypes } from './audit/registry.ts';
 import { authMethods } from './auth/registry.ts';
 import type { Barrier } from './barrier/barrier.ts';
-import { Reencryption } from './barrier/reencryption.ts';
 import { KeyRotation } from './barrier/rotation.ts';
 import { openSession, persist, type Session } from './barrier/session.ts';
 import type { Clock } from './base/clock.ts';
 import type { Logger, LogLevels } from './base/logger.ts';
 import type { Random } from './base/random.ts';
 import type { EngineType } from './engine/engine.ts';
+import { Identity } from './identity/identity.ts';
 import { Leases } from './leases/leases.ts';
 import { Ceremonies } from './lifecycle/ceremonies.ts';
 import type { Lifecycle, Unsealed } from './lifecycle/lifecycle.ts';
 import { type LockoutDefaults, Lockouts } from './lockouts/lockouts.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import type { MetricsPage } from './metrics/page.ts';
 import { type MountClass, routePath } from './mounts/entry.ts';
 import { type EngineRegistry, Mounts, type NewMount } from './mounts/mounts.ts';
 import { Periodic } from './mounts/periodic.ts';
@@ -25,11 +24,11 @@ import { type WorkParts, workContext } from './mounts/work.ts';
 import type { Domains } from './pipeline/exchange.ts';
 import { PasswordPolicies } from './policies/password-store.ts';
 import { Policies } from './policies/store.ts';
-import { Quotas } from './quotas/quotas.ts';
 import { secretsEngines } from './secrets/registry.ts';
 import type { Store } from './store/store.ts';
 import { loadSettings } from './sys/config.ts';
 import { systemEngine } from './sys/engine.ts';
+import { identityEngine } from './sys/identity/engine.ts';
 import { endMount } from './sys/mount-ending.ts';
 import type { ServerFacts, SystemParts } from './sys/parts.ts';
 import { tokenEngine } from './sys/token/engine.ts';
@@ -43,7 +42,6 @@ export interface UnsealedOptions {
   lifecycle: Lifecycle;
   server: ServerFacts;
   metrics: Metrics;
-  metricsPage: MetricsPage;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -63,10 +61,8 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
   const registry = new Map<MountClass, EngineType[]>();
   const passwordPolicies = new PasswordPolicies({ random: options.random });
   const domains = openDomains(options, registry, passwordPolicies);
-  const { mounts, tokens, leases, policies, quotas, audit, openSession: session } = domains;
-  const reencryption = new Reencryption({ ...options, log });
-  const rotation = new KeyRotation({ ...options, openSession: session, reencryption, log });
-  options.metrics.observed('coffer_reencryption_remaining_records', () => reencryption.remaining);
+  const { mounts, tokens, leases, policies, identity, audit, openSession: session } = domains;
+  const rotation = new KeyRotation({ ...options, openSession: session, log });
   const ceremonies = new Ceremonies({
     ...options,
     log,
@@ -77,12 +73,13 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       return token;
     },
   });
-  const parts = { ...systemParts(options, domains, rotation), reencryption, ceremonies };
+  const parts = { ...systemParts(options, domains, rotation), ceremonies };
   fillRegistry(registry, [
     ...options.engines,
     ...secretsEngines,
     ...authMethods,
     tokenEngine(parts),
+    identityEngine(parts),
     systemEngine(parts, passwordPolicies),
   ]);
   const periodic = new Periodic({ ...domains, mounts: () => mounts.all(), clock: options.clock, log });
@@ -98,7 +95,6 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       tokens.start(within);
       const leaving = mounts.load(within);
       restoreFirstMounts(mounts, within, log);
-      quotas.start(within);
       audit.load(within);
       await audit.declare(within, options.declaredAudits);
       loadSettings({ server }, within);
@@ -108,7 +104,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       leases.start();
       periodic.start();
       for (const entry of leaving) {
-        endMount({ openSession: session, mounts }, entry).catch((error) =>
+        endMount({ openSession: session, mounts, identity }, entry).catch((error) =>
           log.error('clearing a disabled mount failed', { error }),
         );
       }
@@ -150,6 +146,13 @@ const FIRST_MOUNTS: readonly NewMount[] = [
     uuid: '00000000-0000-4000-8000-000000000003',
     description: 'token based credentials',
   },
+  {
+    path: 'identity/',
+    class: 'system',
+    type: 'identity',
+    uuid: '00000000-0000-4000-8000-000000000004',
+    description: 'identity store',
+  },
 ];
 
 /** Where the record of one is damaged: without them nobody could do anything about it. What it was tuned to is lost. */
@@ -178,7 +181,6 @@ function openDomains(
   const mounts = new Mounts({
     registry,
     limits: server.limits,
-    moved: (within, from, to) => quotas.mountMoved(within, from, to),
     clock,
     random,
     log: options.log.named('mount'),
@@ -213,36 +215,45 @@ function openDomains(
     clock,
     random,
     log: options.log.named('audit'),
-    metrics: options.metrics,
     registry: auditDeviceTypes,
     stdout: process.stdout,
     stderr: process.stderr,
     ...options.audit,
   });
   const policies = new Policies({ clock });
+  const identity = new Identity({ clock, random, mounts });
   const lockouts = new Lockouts({ clock, defaults: options.lockouts });
-  const quotas: Quotas = new Quotas({ clock, random });
-  return { openSession: session, mounts, tokens, leases, policies, wrapping, lockouts, quotas, audit, work };
+  return {
+    openSession: session,
+    mounts,
+    tokens,
+    leases,
+    policies,
+    identity,
+    wrapping,
+    lockouts,
+    audit,
+    work,
+  };
 }
 
 function systemParts(
   options: UnsealedOptions,
   domains: Domains,
   rotation: KeyRotation,
-): Omit<SystemParts, 'ceremonies' | 'reencryption'> {
-  const { barrier, lifecycle, metrics, metricsPage, clock, random, logLevels, server } = options;
+): Omit<SystemParts, 'ceremonies'> {
+  const { barrier, lifecycle, metrics, clock, random, logLevels, server } = options;
   return {
     ...domains,
     lifecycle,
     metrics,
-    metricsPage,
     clock,
     random,
     log: options.log.named('system'),
     logLevels,
     server,
     rotation,
-    keys: { statuses: () => barrier.keyStatuses, quarantined: () => barrier.quarantined() },
+    keys: { status: () => barrier.keyStatus, quarantined: () => barrier.quarantined() },
   };
 }
 

@@ -3,7 +3,6 @@ import type { AuditDevice, AuditDeviceDeps, AuditOptions } from './device.ts';
 import { createRenderer, type Renderer } from './entry.ts';
 import { excludeFrom } from './exclude.ts';
 import type { AuditedHeaders } from './headers.ts';
-import type { AuditMetrics } from './measure.ts';
 import type { CommonOptions } from './options.ts';
 import { DeviceQueue } from './queue.ts';
 import type { AuditRecord } from './record.ts';
@@ -26,7 +25,6 @@ export interface OpenDeviceParts {
   readonly common: CommonOptions;
   readonly open: () => Promise<AuditDevice>;
   readonly headers: AuditedHeaders;
-  readonly measure: AuditMetrics;
   readonly deps: AuditDeviceDeps;
 }
 
@@ -37,15 +35,14 @@ export class OpenDevice {
   readonly renderer: Renderer;
   readonly #queue: DeviceQueue;
   readonly #clock: Clock;
-  #lines: Buffer[] = [];
-  #requests = 0;
+  #lines: string[] = [];
 
-  constructor({ record, common, open, headers, measure, deps }: OpenDeviceParts) {
+  constructor({ record, common, open, headers, deps }: OpenDeviceParts) {
     this.#clock = deps.clock;
     this.record = record;
     this.common = common;
     this.renderer = createRenderer(Buffer.from(record.salt, 'base64'), common, headers);
-    this.#queue = new DeviceQueue({ open, clock: deps.clock, log: deps.log, measure });
+    this.#queue = new DeviceQueue({ open, clock: deps.clock, log: deps.log });
   }
 
   /** Whether the device's filter lets the record through. Mount points are without their last slash, as the filters' documentation has them. */
@@ -65,26 +62,20 @@ export class OpenDevice {
   /** Renders the record now; it goes out with the next `flush`. */
   add(record: AuditRecord, nowMs: number): void {
     this.#lines.push(this.#line(record, nowMs));
-    if (record.type === 'request') this.#requests++;
   }
 
   /** Hands over what was added; settles as `DeviceQueue.write`. */
   flush(): Promise<void> {
     const lines = this.#lines;
-    const requests = this.#requests;
     this.#lines = [];
-    this.#requests = 0;
-    return this.#queue.write(lines, { requests, responses: lines.length - requests });
+    return this.#queue.write(lines);
   }
 
   /** Shows that the device works: opens it and, unless the options say otherwise, writes `record`. */
   async probe(record: AuditRecord): Promise<void> {
     if (this.common.skipTest) return;
     await this.#queue.ready();
-    if (this.wants(record)) {
-      const line = this.#line(record, this.#clock.now());
-      await this.#queue.write([line], { requests: 1, responses: 0 });
-    }
+    if (this.wants(record)) await this.#queue.write([this.#line(record, this.#clock.now())]);
   }
 
   /** Whether there is reason to think that the next record will be written. */
@@ -100,10 +91,9 @@ export class OpenDevice {
     await this.#queue.close().finally(() => this.renderer.close());
   }
 
-  /** As bytes at once: a text put together from hundreds of pieces, kept until the turn ends, is what garbage collection would spend its time on. */
-  #line(record: AuditRecord, nowMs: number): Buffer {
+  #line(record: AuditRecord, nowMs: number): string {
     const { prefix, exclusions } = this.common;
     const entry = this.renderer.render(record, nowMs);
-    return Buffer.from(`${prefix}${exclusions.length > 0 ? excludeFrom(entry, exclusions) : entry}\n`);
+    return `${prefix}${exclusions.length > 0 ? excludeFrom(entry, exclusions) : entry}\n`;
   }
 }

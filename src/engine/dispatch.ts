@@ -117,9 +117,9 @@ export function runOperation(
   if (!input) throw new Error(`operation on ${path.pattern} was found but not parsed`);
   for (const warning of parsed.warnings) context.warn(warning);
   const reply = spec.handler(context, input);
-  if (reply instanceof Promise && !spec.outside && !spec.slow) {
+  if (reply instanceof Promise && !spec.outside) {
     reply.catch(() => {});
-    throw new Error(`handler of ${path.pattern} is asynchronous but not marked "outside" or "slow"`);
+    throw new Error(`handler of ${path.pattern} is asynchronous but not marked "outside"`);
   }
   return reply;
 }

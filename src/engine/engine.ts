@@ -10,7 +10,7 @@ import type { UnknownRecord } from '../base/json.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Fields, Input } from './fields.ts';
-import type { LoginRenewal, TokenParameters } from './login.ts';
+import type { LoginRenewal, RenewedLogin } from './login.ts';
 import type { LeaseGrant, Reply } from './reply.ts';
 
 /** What a registry lists. */
@@ -39,7 +39,9 @@ export interface Engine {
   readonly leases?: Readonly<Record<string, LeaseKind>>;
   readonly periodic?: readonly PeriodicWork[];
   /** Auth methods: may this login go on, and with what? Throws to refuse. Absent: logins are not renewable. */
-  renewLogin?(context: WorkContext, login: LoginRenewal): TokenParameters | Promise<TokenParameters>;
+  renewLogin?(context: WorkContext, login: LoginRenewal): RenewedLogin | Promise<RenewedLogin>;
+  /** Auth methods where several spellings name the same person: the one that claims have. Absent: names are exact. */
+  canonicalAliasName?(name: string): string;
   /** Mount options or key `key` changed under the engine (tune, restore, another node): drop what was derived from it. */
   changed?(key: string | undefined): void;
   /** A token has ended: what the mount keeps for it alone is to go (cubbyhole). */
@@ -116,6 +118,8 @@ export interface Caller {
   /** Stable, secret-free id of the token; the cubbyhole goes by it. */
   readonly tokenKey: string;
   readonly tokenType: 'service' | 'batch';
+  /** What a template such as `identity.entity.name` means for the caller; absent for one without an entity. */
+  identityValue?(template: string): string | undefined;
 }
 
 /** As policies and audit name them. POST and PUT arrive as `create` where the path can tell that nothing is there. */
@@ -133,11 +137,6 @@ export interface OperationSpec<F extends Fields> {
   readonly sudo?: boolean;
   /** Touches an outside system: its request is audited first, and only then may the handler be asynchronous. */
   readonly outside?: boolean;
-  /**
-   * Works long in the thread pool or in slices, though on nothing outside: the handler may be asynchronous. Others are
-   * served while it waits; so after its last wait it reads, decides, writes and calls `persist` without another.
-   */
-  readonly slow?: boolean;
   /** A read that only the active node can answer. */
   readonly activeOnly?: boolean;
 }
@@ -166,8 +165,6 @@ export interface PathSpec<F extends Fields> {
   exists?(context: RequestContext, input: Input<F>): boolean;
   /** A login path: the canonical alias name of who tries, for lockout and quotas, without deciding anything. */
   loginName?(context: RequestContext, input: Input<F>): string | undefined;
-  /** A login path of a method that has roles: the one it is for, for quotas, without deciding anything. */
-  loginRole?(context: RequestContext, input: Input<F>): string | undefined;
 }
 
 /** A path with its field types forgotten: what the host works with. */

@@ -4,10 +4,12 @@ import type { Session } from '../barrier/session.ts';
 import { type Clock, rfc3339 } from '../base/clock.ts';
 import type { UnknownRecord } from '../base/json.ts';
 import type { Logger } from '../base/logger.ts';
-import type { FoundOperation, ParsedOperation } from '../engine/dispatch.ts';
+import type { ParsedOperation } from '../engine/dispatch.ts';
 import type { Operation } from '../engine/engine.ts';
 import type { AuthReply, Reply } from '../engine/reply.ts';
 import type { PathTable } from '../engine/router.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Rights } from '../identity/rights.ts';
 import type { Leases } from '../leases/leases.ts';
 import type { Lockouts } from '../lockouts/lockouts.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -16,7 +18,6 @@ import type { SystemContext } from '../mounts/system-context.ts';
 import type { WorkParts } from '../mounts/work.ts';
 import type { Acl, AclDecision } from '../policies/acl.ts';
 import type { Policies } from '../policies/store.ts';
-import type { Quotas } from '../quotas/quotas.ts';
 import type { Token } from '../tokens/token.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { WrapInfo, Wrapping } from '../wrapping/wrapping.ts';
@@ -29,9 +30,9 @@ export interface Domains {
   readonly tokens: Tokens;
   readonly leases: Leases;
   readonly policies: Policies;
+  readonly identity: Identity;
   readonly wrapping: Wrapping;
   readonly lockouts: Lockouts;
-  readonly quotas: Quotas;
   readonly audit: Audit;
   readonly work: WorkParts;
 }
@@ -47,8 +48,6 @@ export interface PipelineParts {
   readonly clock: Clock;
   readonly requestId: () => string;
   readonly metrics: Metrics;
-  /** Requests that take as long are told to the log; infinity for none. */
-  readonly slowRequestMs: number;
   readonly log: Logger;
 }
 
@@ -76,19 +75,19 @@ export interface Exchange {
   readonly wire: WireRequest;
   readonly id: string;
   data: UnknownRecord;
-  /** A body that is not JSON or a form. */
-  bytes?: Buffer | undefined;
   operation: Operation;
   /** Full path without `v1/`; LIST and SCAN with their trailing slash. */
   readonly path: string;
   /** Seconds; 0: the reply is not to be wrapped. */
   readonly wrapTtl: number;
   mount?: OpenMount;
-  /** Which path answers, before its input is read. */
-  route?: FoundOperation;
   found?: ParsedOperation;
   tokenText: string;
   token?: Token;
+  /** What the token's entity adds to it; undefined for a token without one. */
+  rights?: Rights;
+  /** Of whom a login has identified. */
+  loginRights?: Rights;
   acl?: Acl;
   decision?: AclDecision;
   context?: SystemContext;
@@ -99,16 +98,7 @@ export interface Exchange {
   wrapInfo?: WrapInfo;
   /** The reply's JSON before wrapping; what the audit log shows. */
   body?: UnknownRecord;
-  /** Readings of the monotonic clock; 0 where the request has not come that far (times.ts). */
-  readonly startedMs: number;
-  checkedMs: number;
-  engineMs: number;
-  answeredMs: number;
-  /** Steps that waited, and how long in milliseconds. */
-  waits?: [step: string, ms: number][];
   requestAudited: boolean;
-  /** Refused too early and too often to be in the audit log. */
-  unaudited: boolean;
   /** Settles when the reply's entry is written; undefined when no device wants it. */
   audited?: Promise<void> | undefined;
   /** What the request's two audit entries share. */

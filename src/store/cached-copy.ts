@@ -32,9 +32,6 @@ class CachedCopy implements DurableCopy {
   get revision(): Revision {
     return this.#copy.revision;
   }
-  get size(): number {
-    return this.#copy.size;
-  }
   get term(): number {
     return this.#copy.term;
   }

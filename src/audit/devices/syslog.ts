@@ -36,10 +36,8 @@ export const syslogDevice: AuditDeviceType = {
     const origin = `${hostname() || '-'} ${tag} ${process.pid} -`;
     return async () => {
       const connection = open();
-      const message = (line: Buffer): Buffer =>
-        frame(
-          `${header} ${new Date(deps.clock.now()).toISOString()} ${origin} - ${line.toString().trimEnd()}`,
-        );
+      const message = (line: string): string =>
+        frame(`${header} ${new Date(deps.clock.now()).toISOString()} ${origin} - ${line.trimEnd()}`);
       return {
         write: (lines) => connection.send(lines.map(message)),
         reload: async () => connection.close(),
@@ -70,7 +68,7 @@ const FACILITIES: ReadonlyMap<string, number> = new Map([
 
 interface Destination {
   readonly open: () => Connection;
-  readonly frame: (message: string) => Buffer;
+  readonly frame: (message: string) => string;
 }
 
 function parseAddress(address: string, options: ConnectionOptions): Destination {
@@ -78,7 +76,7 @@ function parseAddress(address: string, options: ConnectionOptions): Destination 
   switch (scheme) {
     case 'udp': {
       const target = parseHostAndPort(rest, 514);
-      return { open: () => datagramConnection(target, options), frame: (message) => Buffer.from(message) };
+      return { open: () => datagramConnection(target, options), frame: (message) => message };
     }
     case 'tcp': {
       const target = parseHostAndPort(rest, 601);
@@ -92,8 +90,8 @@ function parseAddress(address: string, options: ConnectionOptions): Destination 
 }
 
 /** RFC 6587, section 3.4.1. */
-function counted(message: string): Buffer {
-  return Buffer.from(`${Buffer.byteLength(message)} ${message}`);
+function counted(message: string): string {
+  return `${Buffer.byteLength(message)} ${message}`;
 }
 
 interface LocalAgentOptions {
@@ -128,12 +126,12 @@ function localAgent({ facility, tag, timeoutMs, deps }: LocalAgentOptions): Audi
     program = started;
     return started;
   };
-  const send = async (bytes: Buffer): Promise<void> => {
+  const send = async (text: string): Promise<void> => {
     const running = program ?? start();
-    await aliveWhile(running, writeTo(running.stdin!, bytes));
+    await aliveWhile(running, writeTo(running.stdin!, text));
   };
   return {
-    write: (lines) => limited(deps.clock, timeoutMs, send(Buffer.concat(lines)), () => program?.kill()),
+    write: (lines) => limited(deps.clock, timeoutMs, send(lines.join('')), () => program?.kill()),
     reload: async () => stop(),
     close: async () => stop(),
   };
