@@ -15,14 +15,17 @@ import { type OpenListeners, openListeners } from './http/listeners.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { LOCKOUT_DEFAULTS, type LockoutDefaults } from './lockouts/lockouts.ts';
 import { openLocalLog } from './log/local.ts';
-import { createMetrics, type Metrics } from './metrics/metrics.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { createMetricsPage } from './metrics/page.ts';
+import { TELEMETRY_DEFAULTS, type TelemetrySettings } from './metrics/settings.ts';
+import { measureCommits, observeServer } from './observability.ts';
 import { type InFlight, shownInFlight } from './pipeline/exchange.ts';
 import { createPipeline } from './pipeline/index.ts';
 import type { Seal } from './seal/seal.ts';
 import { cachedCopy } from './store/cached-copy.ts';
 import { openLmdbCopy } from './store/lmdb.ts';
 import { openMemoryCopy } from './store/memory.ts';
-import { openStore } from './store/open.ts';
+import { type CommitMeasure, openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import type { ServerFacts } from './sys/parts.ts';
 import { statusPaths } from './sys/status.ts';
@@ -45,6 +48,9 @@ export interface ServerSettings {
   /** Devices that the configuration declares; enabled at the first unseal. */
   readonly audits?: readonly NewAuditDevice[];
   readonly lockouts?: (mountType: string) => LockoutDefaults;
+  readonly telemetry?: TelemetrySettings;
+  /** Requests that take as long are told to the log; one second unless set. Infinity: never. */
+  readonly slowRequestMs?: number;
   readonly sanitizedConfig: Record<string, unknown>;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -76,12 +82,22 @@ export interface RunningServer {
 }
 
 const SHUTDOWN_GRACE_MS = 10_000;
+const SLOW_REQUEST_MS_DEFAULT = 1000;
 
 export async function openServer(settings: ServerSettings, deps: ServerDependencies): Promise<RunningServer> {
   const { clock, random, log } = deps;
-  const { store, close: closeStorage } = await openStorage(settings.storage, log);
-  const barrier = new Barrier({ clock, random, logger: log.named('barrier'), preserve: preserveIn(store) });
-  const metrics = createMetrics();
+  const telemetry = settings.telemetry ?? TELEMETRY_DEFAULTS;
+  const metrics = createMetrics(telemetry);
+  const metricsPage = createMetricsPage(metrics, telemetry, clock);
+  const measured = measureCommits(metrics, clock);
+  const { store, close: closeStorage } = await openStorage(settings.storage, log, measured);
+  const barrier = new Barrier({
+    clock,
+    random,
+    logger: log.named('barrier'),
+    preserve: preserveIn(store),
+    timings: { get: metrics.timing('barrier.get'), put: metrics.timing('barrier.put') },
+  });
   const inFlight = new Map<string, InFlight>();
   let unsealed: OpenUnsealed | undefined;
   let listeners: OpenListeners | undefined;
@@ -99,6 +115,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
         lifecycle,
         server,
         metrics,
+        metricsPage,
         clock,
         random,
         log,
@@ -119,15 +136,15 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
     version: VERSION,
     buildDate: BUILD_DATE,
   });
-  observe(metrics, lifecycle, inFlight);
   const domains = () => (lifecycle.sealed ? undefined : unsealed?.domains);
+  const observing = observeServer({ metrics, telemetry, lifecycle, barrier, inFlight, domains, clock, log });
   const handle = createPipeline({
     domains,
     statusPaths: new PathTable(
       statusPaths({
         lifecycle,
+        metricsPage,
         clock,
-        metrics,
         apiAddress: settings.apiAddress,
         clusterAddress: settings.clusterAddress,
       }),
@@ -137,6 +154,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
     clock,
     requestId: () => random.uuid(),
     metrics,
+    slowRequestMs: settings.slowRequestMs ?? SLOW_REQUEST_MS_DEFAULT,
     log: log.named('core'),
   });
   const failed = new Promise<Error>((resolve) => store.onFailure(resolve));
@@ -149,6 +167,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
       cors: () => server.cors,
     });
   } catch (error) {
+    await observing.stop();
     await closeStorage();
     throw error;
   }
@@ -162,6 +181,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
     async stop() {
       await opened.close({ graceMs: SHUTDOWN_GRACE_MS });
       await lifecycle.seal();
+      await observing.stop();
       await closeStorage();
     },
   };
@@ -170,6 +190,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
 async function openStorage(
   storage: ServerSettings['storage'],
   log: Logger,
+  measured: CommitMeasure,
 ): Promise<{ store: Store; close(): Promise<void> }> {
   const kind = STORAGE.get(storage.type);
   if (!kind) throw new InvalidRequest(`storage type ${JSON.stringify(storage.type)} is not known`);
@@ -182,6 +203,7 @@ async function openStorage(
     log: localLog,
     fence: await localLog.lead(),
     logger: log.named('storage'),
+    measured,
   });
   return {
     store,
@@ -231,11 +253,3 @@ function facts(
 
 /** Reading again costs nothing, so every one of them reads all. */
 const RELOADABLE = new Set(['all', 'license', 'tls', 'audit', 'log']);
-
-function observe(metrics: Metrics, lifecycle: Lifecycle, inFlight: ReadonlyMap<string, unknown>): void {
-  metrics.observed('vault_core_unsealed', () => (lifecycle.sealed ? 0 : 1));
-  metrics.observed('vault_core_active', () => (lifecycle.sealed ? 0 : 1));
-  metrics.observed('vault_core_in_flight_requests', () => inFlight.size);
-  metrics.observed('vault_runtime_alloc_bytes', () => process.memoryUsage().heapUsed);
-  metrics.observed('vault_runtime_sys_bytes', () => process.memoryUsage().rss);
-}

@@ -5,6 +5,7 @@ import { type NewAuditDevice, openAudit } from './audit/broker.ts';
 import { auditDeviceTypes } from './audit/registry.ts';
 import { authMethods } from './auth/registry.ts';
 import type { Barrier } from './barrier/barrier.ts';
+import { Reencryption } from './barrier/reencryption.ts';
 import { KeyRotation } from './barrier/rotation.ts';
 import { openSession, persist, type Session } from './barrier/session.ts';
 import type { Clock } from './base/clock.ts';
@@ -17,6 +18,7 @@ import { Ceremonies } from './lifecycle/ceremonies.ts';
 import type { Lifecycle, Unsealed } from './lifecycle/lifecycle.ts';
 import { type LockoutDefaults, Lockouts } from './lockouts/lockouts.ts';
 import type { Metrics } from './metrics/metrics.ts';
+import type { MetricsPage } from './metrics/page.ts';
 import { type MountClass, routePath } from './mounts/entry.ts';
 import { type EngineRegistry, Mounts, type NewMount } from './mounts/mounts.ts';
 import { Periodic } from './mounts/periodic.ts';
@@ -24,6 +26,7 @@ import { type WorkParts, workContext } from './mounts/work.ts';
 import type { Domains } from './pipeline/exchange.ts';
 import { PasswordPolicies } from './policies/password-store.ts';
 import { Policies } from './policies/store.ts';
+import { Quotas } from './quotas/quotas.ts';
 import { secretsEngines } from './secrets/registry.ts';
 import type { Store } from './store/store.ts';
 import { loadSettings } from './sys/config.ts';
@@ -42,6 +45,7 @@ export interface UnsealedOptions {
   lifecycle: Lifecycle;
   server: ServerFacts;
   metrics: Metrics;
+  metricsPage: MetricsPage;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -61,8 +65,10 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
   const registry = new Map<MountClass, EngineType[]>();
   const passwordPolicies = new PasswordPolicies({ random: options.random });
   const domains = openDomains(options, registry, passwordPolicies);
-  const { mounts, tokens, leases, policies, identity, audit, openSession: session } = domains;
-  const rotation = new KeyRotation({ ...options, openSession: session, log });
+  const { mounts, tokens, leases, policies, identity, quotas, audit, openSession: session } = domains;
+  const reencryption = new Reencryption({ ...options, log });
+  const rotation = new KeyRotation({ ...options, openSession: session, reencryption, log });
+  options.metrics.observed('coffer_reencryption_remaining_records', () => reencryption.remaining);
   const ceremonies = new Ceremonies({
     ...options,
     log,
@@ -73,7 +79,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       return token;
     },
   });
-  const parts = { ...systemParts(options, domains, rotation), ceremonies };
+  const parts = { ...systemParts(options, domains, rotation), reencryption, ceremonies };
   fillRegistry(registry, [
     ...options.engines,
     ...secretsEngines,
@@ -95,6 +101,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       tokens.start(within);
       const leaving = mounts.load(within);
       restoreFirstMounts(mounts, within, log);
+      quotas.start(within);
       audit.load(within);
       await audit.declare(within, options.declaredAudits);
       loadSettings({ server }, within);
@@ -181,6 +188,7 @@ function openDomains(
   const mounts = new Mounts({
     registry,
     limits: server.limits,
+    moved: (within, from, to) => quotas.mountMoved(within, from, to),
     clock,
     random,
     log: options.log.named('mount'),
@@ -215,6 +223,7 @@ function openDomains(
     clock,
     random,
     log: options.log.named('audit'),
+    metrics: options.metrics,
     registry: auditDeviceTypes,
     stdout: process.stdout,
     stderr: process.stderr,
@@ -223,6 +232,7 @@ function openDomains(
   const policies = new Policies({ clock });
   const identity = new Identity({ clock, random, mounts });
   const lockouts = new Lockouts({ clock, defaults: options.lockouts });
+  const quotas: Quotas = new Quotas({ clock, random });
   return {
     openSession: session,
     mounts,
@@ -232,6 +242,7 @@ function openDomains(
     identity,
     wrapping,
     lockouts,
+    quotas,
     audit,
     work,
   };
@@ -241,19 +252,20 @@ function systemParts(
   options: UnsealedOptions,
   domains: Domains,
   rotation: KeyRotation,
-): Omit<SystemParts, 'ceremonies'> {
-  const { barrier, lifecycle, metrics, clock, random, logLevels, server } = options;
+): Omit<SystemParts, 'ceremonies' | 'reencryption'> {
+  const { barrier, lifecycle, metrics, metricsPage, clock, random, logLevels, server } = options;
   return {
     ...domains,
     lifecycle,
     metrics,
+    metricsPage,
     clock,
     random,
     log: options.log.named('system'),
     logLevels,
     server,
     rotation,
-    keys: { status: () => barrier.keyStatus, quarantined: () => barrier.quarantined() },
+    keys: { statuses: () => barrier.keyStatuses, quarantined: () => barrier.quarantined() },
   };
 }
 

@@ -17,6 +17,8 @@ import { Lifecycle } from '../src/lifecycle/lifecycle.ts';
 import { LOCKOUT_DEFAULTS } from '../src/lockouts/lockouts.ts';
 import { openLocalLog } from '../src/log/local.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
+import { createMetricsPage } from '../src/metrics/page.ts';
+import { TELEMETRY_DEFAULTS } from '../src/metrics/settings.ts';
 import type { Domains, InFlight } from '../src/pipeline/exchange.ts';
 import { createPipeline } from '../src/pipeline/index.ts';
 import type { WireReply, WireRequest } from '../src/pipeline/wire.ts';
@@ -77,6 +79,7 @@ export async function openNode({ engines = [] as readonly EngineType[] } = {}) {
   const store = openStore({ copy, log: localLog, fence: await localLog.lead() });
   const barrier = new Barrier({ clock, random });
   const metrics = createMetrics();
+  const metricsPage = createMetricsPage(metrics, TELEMETRY_DEFAULTS, clock);
   const trail = new AuditTrail();
   let opened: OpenUnsealed | undefined;
   const lifecycle: Lifecycle = new Lifecycle({
@@ -90,6 +93,7 @@ export async function openNode({ engines = [] as readonly EngineType[] } = {}) {
         lifecycle,
         server: FACTS,
         metrics,
+        metricsPage,
         clock,
         random,
         log: silentLogger,
@@ -120,13 +124,14 @@ export async function openNode({ engines = [] as readonly EngineType[] } = {}) {
   const handle = createPipeline({
     domains: () => (lifecycle.sealed ? undefined : domains),
     statusPaths: new PathTable(
-      statusPaths({ lifecycle, clock, metrics, apiAddress: '', clusterAddress: '' }),
+      statusPaths({ lifecycle, clock, metricsPage, apiAddress: '', clusterAddress: '' }),
     ),
     sealedError: () => lifecycle.sealedError(),
     inFlight,
     clock,
     requestId: () => random.uuid(),
     metrics,
+    slowRequestMs: 1000,
     log: silentLogger,
   });
   /** Rejects with what `http/` would turn into an error reply. */
@@ -177,6 +182,7 @@ function wireRequest(path: string, body: UnknownRecord | undefined, request: Tes
     clientCertificates: [],
     signal: new AbortController().signal,
     listener: { unauthenticatedMetrics: false },
+    addReplyHeaders: () => {},
   };
 }
 

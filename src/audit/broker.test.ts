@@ -6,6 +6,7 @@ import { silentLogger } from '../base/logger.ts';
 import { seededRandom } from '../base/random.ts';
 import { turn } from '../base/turn.ts';
 import { MemoryRecords } from '../engine/memory-view.ts';
+import { createMetrics } from '../metrics/metrics.ts';
 import { type Audit, openAudit } from './broker.ts';
 import type { AuditDevice, AuditDeviceType } from './device.ts';
 import type { AuditRecord } from './record.ts';
@@ -27,10 +28,10 @@ class Sink implements AuditDevice {
   reloaded = 0;
   #release: (() => void) | undefined;
 
-  async write(lines: readonly string[]): Promise<void> {
+  async write(lines: readonly Buffer[]): Promise<void> {
     if (this.mode === 'fail') throw new Error('the disk is full');
     if (this.mode === 'hang') await new Promise<void>((resolve) => (this.#release = resolve));
-    this.writes.push([...lines]);
+    this.writes.push(lines.map(String));
   }
   async reload(): Promise<void> {
     this.reloaded += 1;
@@ -75,6 +76,7 @@ function bench(records = new MemoryRecords(), sinks = new Map<string, Sink>()): 
     },
   };
   const audit = openAudit({
+    metrics: createMetrics(),
     clock,
     random: seededRandom(1),
     log: silentLogger,

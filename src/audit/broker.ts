@@ -14,8 +14,10 @@ import { InternalFailure, InvalidRequest } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { turn } from '../base/turn.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { AuditDeviceDeps, AuditDeviceType, AuditOptions } from './device.ts';
 import { HeaderConfig } from './headers.ts';
+import { AuditMetrics } from './measure.ts';
 import { type DeviceRecord, OpenDevice } from './open-device.ts';
 import { parseCommonOptions, unknownOptions } from './options.ts';
 import type { AuditRecord } from './record.ts';
@@ -84,6 +86,7 @@ export interface AuditParts extends Omit<AuditDeviceDeps, 'log'> {
   readonly random: Random;
   readonly log: Logger;
   readonly registry: ReadonlyMap<string, AuditDeviceType>;
+  readonly metrics: Metrics;
   /** `allow_audit_log_prefixing` of the configuration file. */
   readonly allowPrefix: boolean;
 }
@@ -100,6 +103,8 @@ export function openAudit(parts: AuditParts): Audit {
 interface Group {
   readonly devices: readonly OpenDevice[];
   readonly written: Promise<void>;
+  requests: number;
+  responses: number;
   resolve(): void;
   reject(error: Error): void;
 }
@@ -107,6 +112,7 @@ interface Group {
 class Broker implements Audit {
   readonly headers = new HeaderConfig();
   readonly #parts: AuditParts;
+  readonly #metrics: AuditMetrics;
   #devices: OpenDevice[] = [];
   /** Paths whose device is just being opened. */
   readonly #opening = new Set<string>();
@@ -117,6 +123,7 @@ class Broker implements Audit {
 
   constructor(parts: AuditParts) {
     this.#parts = parts;
+    this.#metrics = new AuditMetrics(parts.metrics, 'audit.');
   }
 
   load(session: Session): void {
@@ -204,7 +211,10 @@ class Broker implements Audit {
     if (devices.length === 0) return undefined;
     const nowMs = this.#parts.clock.now();
     for (const device of devices) device.add(record, nowMs);
-    return this.#group(devices).written;
+    const group = this.#group(devices);
+    if (record.type === 'request') group.requests++;
+    else group.responses++;
+    return group.written;
   }
 
   get faltering(): boolean {
@@ -253,7 +263,7 @@ class Broker implements Audit {
     const existing = this.#groups.find((group) => sameDevices(group.devices, devices));
     if (existing) return existing;
     const { promise: written, resolve, reject } = Promise.withResolvers<void>();
-    const group: Group = { devices: [...devices], written, resolve, reject };
+    const group: Group = { devices: [...devices], written, requests: 0, responses: 0, resolve, reject };
     this.#groups.push(group);
     this.#unwritten.add(written);
     // Also keeps a rejection that nobody waits for from ending the process.
@@ -263,13 +273,22 @@ class Broker implements Audit {
   }
 
   #flush(): void {
+    const { clock } = this.#parts;
+    const fromMs = clock.monotonic();
     const groups = this.#groups;
     this.#groups = [];
     const writes = new Map<OpenDevice, Promise<void>>();
     for (const group of groups) {
       for (const device of group.devices) if (!writes.has(device)) writes.set(device, device.flush());
-      Promise.any(group.devices.map((device) => writes.get(device))).then(group.resolve, () =>
-        group.reject(new InternalFailure('failed to audit: no audit device could record the request')),
+      Promise.any(group.devices.map((device) => writes.get(device))).then(
+        () => {
+          this.#metrics.written(group, clock.monotonic() - fromMs);
+          group.resolve();
+        },
+        () => {
+          this.#metrics.lost(group);
+          group.reject(new InternalFailure('failed to audit: no audit device could record the request'));
+        },
       );
     }
   }
@@ -342,8 +361,9 @@ class Broker implements Audit {
     const { allowPrefix, log } = this.#parts;
     const common = parseCommonOptions(record.options, { allowPrefix });
     const deps = { ...this.#parts, log: log.named(record.path.slice(0, -1)) };
+    const measure = new AuditMetrics(this.#parts.metrics, `audit.${record.path}.`);
     const open = this.#type(record.type).configure(record.options, deps);
-    return new OpenDevice({ record, common, open, headers: this.headers.audited, deps });
+    return new OpenDevice({ record, common, open, headers: this.headers.audited, measure, deps });
   }
 
   #type(name: string): AuditDeviceType {

@@ -47,8 +47,8 @@ export function auditDeviceConformance(name: string, suite: DeviceSuite): void {
     using(async ({ options, received }) => {
       const device = await suite.type.configure(options, deps)();
       const lines = ['{"a":1}\n', '{"text":"tökén €😀"}\n', `{"long":"${'x'.repeat(5000)}"}\n`];
-      await device.write(lines);
-      await device.write(['{"last":true}\n']);
+      await device.write(encoded(...lines));
+      await device.write(encoded('{"last":true}\n'));
       assert.deepEqual(await received(4), [...lines, '{"last":true}\n']);
       await device.close();
     }));
@@ -60,7 +60,7 @@ export function auditDeviceConformance(name: string, suite: DeviceSuite): void {
         { length: 300 },
         (_, index) => `{"index":${index},"pad":"${'p'.repeat(800)}"}\n`,
       );
-      await device.write(lines);
+      await device.write(encoded(...lines));
       assert.deepEqual(await received(300), lines);
       await device.close();
     }));
@@ -68,10 +68,10 @@ export function auditDeviceConformance(name: string, suite: DeviceSuite): void {
   test(`${name}: goes on after a reload`, () =>
     using(async ({ options, received }) => {
       const device = await suite.type.configure(options, deps)();
-      await device.write(['{"before":1}\n']);
+      await device.write(encoded('{"before":1}\n'));
       await received(1);
       await device.reload?.();
-      await device.write(['{"after":1}\n']);
+      await device.write(encoded('{"after":1}\n'));
       assert.deepEqual(await received(2), ['{"before":1}\n', '{"after":1}\n']);
       await device.close();
     }));
@@ -81,12 +81,12 @@ export function auditDeviceConformance(name: string, suite: DeviceSuite): void {
       if (!receiver.stop || !receiver.start) return context.skip('this receiver cannot fail');
       const open = suite.type.configure(receiver.options, deps);
       const device = await open();
-      await device.write(['{"before":1}\n']);
+      await device.write(encoded('{"before":1}\n'));
       await receiver.received(1);
       await receiver.stop();
-      await assert.rejects(device.write(['{"lost":1}\n']));
+      await assert.rejects(device.write(encoded('{"lost":1}\n')));
       await receiver.start();
-      await device.write(['{"after":1}\n']);
+      await device.write(encoded('{"after":1}\n'));
       assert.ok((await receiver.received(2)).includes('{"after":1}\n'));
       await device.close();
     }));
@@ -110,4 +110,9 @@ export async function eventually<T>(look: () => T | undefined | Promise<T | unde
     await delay(5);
   }
   throw new Error('nothing arrived in time');
+}
+
+/** Lines as devices get them. */
+export function encoded(...lines: readonly string[]): Buffer[] {
+  return lines.map((line) => Buffer.from(line));
 }

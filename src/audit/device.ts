@@ -4,8 +4,8 @@ import type { Logger } from '../base/logger.ts';
 
 /** A place entries go to. Opened and ready; its caller makes one call at a time. */
 export interface AuditDevice {
-  /** Writes whole entries, each ending in a line feed. Resolves when the receiver (or its kernel) has all of them; rejects otherwise. */
-  write(lines: readonly string[]): Promise<void>;
+  /** Writes whole entries in UTF-8, each ending in a line feed. Resolves when the receiver (or its kernel) has all of them; rejects otherwise. */
+  write(lines: readonly Buffer[]): Promise<void>;
   /** Closes and opens anew what lies behind: on SIGHUP, after log rotation. */
   reload?(): Promise<void>;
   close(): Promise<void>;

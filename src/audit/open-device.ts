@@ -3,6 +3,7 @@ import type { AuditDevice, AuditDeviceDeps, AuditOptions } from './device.ts';
 import { createRenderer, type Renderer } from './entry.ts';
 import { excludeFrom } from './exclude.ts';
 import type { AuditedHeaders } from './headers.ts';
+import type { AuditMetrics } from './measure.ts';
 import type { CommonOptions } from './options.ts';
 import { DeviceQueue } from './queue.ts';
 import type { AuditRecord } from './record.ts';
@@ -25,6 +26,7 @@ export interface OpenDeviceParts {
   readonly common: CommonOptions;
   readonly open: () => Promise<AuditDevice>;
   readonly headers: AuditedHeaders;
+  readonly measure: AuditMetrics;
   readonly deps: AuditDeviceDeps;
 }
 
@@ -35,14 +37,15 @@ export class OpenDevice {
   readonly renderer: Renderer;
   readonly #queue: DeviceQueue;
   readonly #clock: Clock;
-  #lines: string[] = [];
+  #lines: Buffer[] = [];
+  #requests = 0;
 
-  constructor({ record, common, open, headers, deps }: OpenDeviceParts) {
+  constructor({ record, common, open, headers, measure, deps }: OpenDeviceParts) {
     this.#clock = deps.clock;
     this.record = record;
     this.common = common;
     this.renderer = createRenderer(Buffer.from(record.salt, 'base64'), common, headers);
-    this.#queue = new DeviceQueue({ open, clock: deps.clock, log: deps.log });
+    this.#queue = new DeviceQueue({ open, clock: deps.clock, log: deps.log, measure });
   }
 
   /** Whether the device's filter lets the record through. Mount points are without their last slash, as the filters' documentation has them. */
@@ -62,20 +65,26 @@ export class OpenDevice {
   /** Renders the record now; it goes out with the next `flush`. */
   add(record: AuditRecord, nowMs: number): void {
     this.#lines.push(this.#line(record, nowMs));
+    if (record.type === 'request') this.#requests++;
   }
 
   /** Hands over what was added; settles as `DeviceQueue.write`. */
   flush(): Promise<void> {
     const lines = this.#lines;
+    const requests = this.#requests;
     this.#lines = [];
-    return this.#queue.write(lines);
+    this.#requests = 0;
+    return this.#queue.write(lines, { requests, responses: lines.length - requests });
   }
 
   /** Shows that the device works: opens it and, unless the options say otherwise, writes `record`. */
   async probe(record: AuditRecord): Promise<void> {
     if (this.common.skipTest) return;
     await this.#queue.ready();
-    if (this.wants(record)) await this.#queue.write([this.#line(record, this.#clock.now())]);
+    if (this.wants(record)) {
+      const line = this.#line(record, this.#clock.now());
+      await this.#queue.write([line], { requests: 1, responses: 0 });
+    }
   }
 
   /** Whether there is reason to think that the next record will be written. */
@@ -91,9 +100,10 @@ export class OpenDevice {
     await this.#queue.close().finally(() => this.renderer.close());
   }
 
-  #line(record: AuditRecord, nowMs: number): string {
+  /** As bytes at once: a text put together from hundreds of pieces, kept until the turn ends, is what garbage collection would spend its time on. */
+  #line(record: AuditRecord, nowMs: number): Buffer {
     const { prefix, exclusions } = this.common;
     const entry = this.renderer.render(record, nowMs);
-    return `${prefix}${exclusions.length > 0 ? excludeFrom(entry, exclusions) : entry}\n`;
+    return Buffer.from(`${prefix}${exclusions.length > 0 ? excludeFrom(entry, exclusions) : entry}\n`);
   }
 }

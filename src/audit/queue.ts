@@ -1,18 +1,20 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { AuditDevice } from './device.ts';
+import type { AuditMetrics, EntryCounts } from './measure.ts';
 
 export interface DeviceQueueOptions {
   readonly open: () => Promise<AuditDevice>;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly measure: AuditMetrics;
 }
 
 /** A write that takes longer leaves doubt whether it will ever come to its end. */
 const DOUBT_MS = 1000;
 /** How long entries may wait until they count as not recorded; the write itself goes on. */
 const WAIT_MS_MAX = 10_000;
-/** Characters that may wait behind a slow device. */
+/** Bytes that may wait behind a slow device. */
 const WAITING_LENGTH_MAX = 32 * 1024 * 1024;
 const CLOSE_WAIT_MS = 2000;
 const RELOAD_WAIT_MS = 2000;
@@ -20,8 +22,12 @@ const OPEN_AGAIN_MS = 1000;
 /** A device that fails is reported at once, then once in this time. */
 const REPORT_AGAIN_MS = 30_000;
 
+const NO_ENTRIES: EntryCounts = { requests: 0, responses: 0 };
+
 interface Chunk {
-  readonly lines: readonly string[];
+  readonly lines: readonly Buffer[];
+  /** None once they are told of. */
+  counts: EntryCounts;
   readonly length: number;
   settle(error?: Error): void;
 }
@@ -59,13 +65,18 @@ export class DeviceQueue {
   }
 
   /** Resolves when the lines are written; rejects when they are not, or nobody knows in time. */
-  write(lines: readonly string[]): Promise<void> {
+  write(lines: readonly Buffer[], counts: EntryCounts): Promise<void> {
     let length = 0;
     for (const line of lines) length += line.length;
     const refusal = this.#refusal(length);
-    if (refusal) return Promise.reject(this.#reported(refusal, lines.length));
+    if (refusal) return Promise.reject(this.#lose(refusal, { counts }));
     return new Promise((resolve, reject) => {
-      const chunk: Chunk = { lines, length, settle: (error) => (error ? reject(error) : resolve()) };
+      const chunk: Chunk = {
+        lines,
+        counts,
+        length,
+        settle: (error) => (error ? reject(error) : resolve()),
+      };
       const cancel = this.#options.clock.after(WAIT_MS_MAX, () => this.#late(chunk));
       const { settle } = chunk;
       chunk.settle = (error) => {
@@ -130,11 +141,16 @@ export class DeviceQueue {
       this.#waiting = [];
       this.#writingSinceMs = this.#options.clock.monotonic();
       const error = await this.#attempt(chunks);
+      const ms = this.#options.clock.monotonic() - this.#writingSinceMs;
       this.#stuck = false;
       this.#proven = error === undefined;
       for (const chunk of chunks) {
         this.#waitingLength -= chunk.length;
-        chunk.settle(error && this.#reported(error, chunk.lines.length));
+        if (error) chunk.settle(this.#lose(error, chunk));
+        else {
+          this.#options.measure.written(chunk.counts, ms);
+          chunk.settle();
+        }
       }
     }
     this.#working = undefined;
@@ -163,12 +179,16 @@ export class DeviceQueue {
       this.#waiting.splice(place, 1);
       this.#waitingLength -= chunk.length;
     } else this.#stuck = true;
-    chunk.settle(this.#reported(new Error('the audit device does not respond'), chunk.lines.length));
+    chunk.settle(this.#lose(new Error('the audit device does not respond'), chunk));
   }
 
-  #reported(error: Error, lines: number): Error {
-    const { clock, log } = this.#options;
-    this.#lost += lines;
+  /** Counted and, now and then, reported. */
+  #lose(error: Error, entries: { counts: EntryCounts }): Error {
+    const { clock, log, measure } = this.#options;
+    const { counts } = entries;
+    entries.counts = NO_ENTRIES;
+    measure.lost(counts);
+    this.#lost += counts.requests + counts.responses;
     if (clock.monotonic() >= this.#reportAgainAtMs) {
       this.#reportAgainAtMs = clock.monotonic() + REPORT_AGAIN_MS;
       log.error('audit entries were not written to this device', { entries: this.#lost, error });

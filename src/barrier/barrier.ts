@@ -6,12 +6,13 @@ import type { Clock } from '../base/clock.ts';
 import { CorruptRecord, InvalidRequest, NotInitialized, Sealed } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
+import { zero } from '../crypto/zero.ts';
 import type { Revision } from '../log/log.ts';
-import type { Transaction } from '../store/store.ts';
-import { KEY_BYTES } from './envelope.ts';
+import type { Store, Transaction } from '../store/store.ts';
+import { envelopeTerm, KEY_BYTES } from './envelope.ts';
 import { KEYRING_KEY, Keyring, type KeyStatus } from './keyring.ts';
 import { PlaintextCache } from './plaintext-cache.ts';
-import { Quarantine, type QuarantinedRecord } from './quarantine.ts';
+import { QUARANTINE_PREFIX, Quarantine, type QuarantinedRecord } from './quarantine.ts';
 import { openRecordView } from './record-view.ts';
 import type { View } from './view.ts';
 
@@ -23,6 +24,13 @@ export interface BarrierOptions {
   preserve?: (key: string, raw: Uint8Array) => void;
   /** Memory for decrypted records, in bytes; 0 keeps none. */
   cacheBytesMax?: number;
+  timings?: BarrierTimings;
+}
+
+/** What reading (where it was not remembered) and writing a record take, in milliseconds. */
+export interface BarrierTimings {
+  readonly get: { note(ms: number): void };
+  readonly put: { note(ms: number): void };
 }
 
 const CACHE_BYTES_MAX_DEFAULT = 32 * 1024 * 1024;
@@ -33,12 +41,16 @@ export class Barrier {
   readonly #random: Random;
   readonly #cache: PlaintextCache;
   readonly #quarantine: Quarantine;
+  readonly #timings: BarrierTimings | undefined;
+  #remembered = 0;
+  #read = 0;
   #rootKey: Buffer | undefined;
   #keyring: Keyring | undefined;
 
   constructor(options: BarrierOptions) {
     this.#clock = options.clock;
     this.#random = options.random;
+    this.#timings = options.timings;
     this.#cache = new PlaintextCache(options.cacheBytesMax ?? CACHE_BYTES_MAX_DEFAULT);
     const logger = options.logger ?? silentLogger;
     this.#quarantine = new Quarantine(options.clock, logger, options.preserve ?? (() => {}));
@@ -91,6 +103,16 @@ export class Barrier {
     return this.#keys().status;
   }
 
+  /** Every key there is, oldest first. */
+  get keyStatuses(): KeyStatus[] {
+    return this.#keys().statuses;
+  }
+
+  /** Of the key that encrypts now; 0 while sealed. */
+  get term(): number {
+    return this.#keyring?.term ?? 0;
+  }
+
   /**
    * Makes a new key that encrypts from now on, and applies the transaction: a keyring that was replaced in memory
    * but not stored would lose records, so the two are one step. Returns the revision to wait for.
@@ -104,6 +126,31 @@ export class Barrier {
   rekey(transaction: Transaction, rootKey: Uint8Array): Revision {
     checkRootKey(rootKey);
     return this.#replace(transaction, this.#keys(), Buffer.from(rootKey));
+  }
+
+  /** Removes older keys: what they encrypted cannot be read any more. Resolves when that is durable. */
+  async retire(store: Store, terms: ReadonlySet<number>): Promise<void> {
+    const { keyring, removed } = this.#keys().without(terms);
+    await store.durable(this.#replace(store.begin(), keyring, this.#root()));
+    zero(...removed);
+  }
+
+  /** The record under the key that encrypts now; undefined where it is already, or is not encrypted here. Throws as `decrypt`. */
+  reencrypt(key: string, envelope: Uint8Array): Buffer | undefined {
+    const term = envelopeTerm(envelope);
+    if (!term || term === this.term || key.startsWith(QUARANTINE_PREFIX)) return undefined;
+    const plaintext = this.decrypt(key, envelope);
+    const renewed = this.encrypt(key, plaintext);
+    plaintext.fill(0);
+    return renewed;
+  }
+
+  /** Brings what a transaction is about to write under the key that encrypts now. */
+  renewWrites(transaction: Transaction): void {
+    for (const [key, value] of transaction.writes) {
+      const renewed = value && this.reencrypt(key, value);
+      if (renewed) transaction.put(key, renewed);
+    }
   }
 
   /** Stores the keyring as it is, for the sake of its count of encryptions, and applies the transaction. */
@@ -127,10 +174,12 @@ export class Barrier {
 
   /** JSON text as a record to store under `key`. */
   encryptText(key: string, text: string): Buffer {
+    const fromMs = this.#clock.monotonic();
     const plaintext = Buffer.from(text, 'utf8');
     const envelope = this.encrypt(key, plaintext);
     plaintext.fill(0);
     this.#cache.addText(key, envelope, text);
+    this.#timings?.put.note(this.#clock.monotonic() - fromMs);
     return envelope;
   }
 
@@ -138,12 +187,19 @@ export class Barrier {
   decryptValue(key: string, envelope: Uint8Array): unknown {
     const keyring = this.#keys();
     const known = this.#cache.get(key, envelope);
-    if (known) return known.value;
+    if (known) {
+      this.#remembered++;
+      return known.value;
+    }
+    this.#read++;
+    const fromMs = this.#clock.monotonic();
     const plaintext = keyring.decrypt(key, envelope) ?? this.#corrupt(key, envelope);
     const text = plaintext.toString('utf8');
     plaintext.fill(0);
     try {
-      return this.#cache.addParsed(key, envelope, text);
+      const value = this.#cache.addParsed(key, envelope, text);
+      this.#timings?.get.note(this.#clock.monotonic() - fromMs);
+      return value;
     } catch {
       return this.#corrupt(key, envelope);
     }
@@ -167,6 +223,11 @@ export class Barrier {
   /** How often a damaged record was met since the start. */
   get corruptReads(): number {
     return this.#quarantine.met;
+  }
+
+  /** How many records were wanted that were decrypted already, and how many that were not, since the start. */
+  get cacheUse(): { readonly hits: number; readonly misses: number } {
+    return { hits: this.#remembered, misses: this.#read };
   }
 
   #keys(): Keyring {

@@ -65,21 +65,12 @@ export function openEnvelope(key: Uint8Array, name: string, envelope: Uint8Array
 }
 
 /** Whether two envelopes are the same one: nonces are never repeated and tags cannot be forged. */
-export function isSameEnvelope(stamp: Uint8Array, envelope: Uint8Array): boolean {
-  if (envelope.length < ENVELOPE_OVERHEAD_BYTES) return false;
-  const shift = envelope.length - ENVELOPE_OVERHEAD_BYTES;
-  for (let i = 0; i < NONCE_END; i++) if (stamp[i] !== envelope[i]) return false;
-  for (let i = NONCE_END; i < ENVELOPE_OVERHEAD_BYTES; i++)
-    if (stamp[i] !== envelope[i + shift]) return false;
+export function isSameEnvelope(one: Uint8Array, other: Uint8Array): boolean {
+  const { length } = one;
+  if (length !== other.length || length < ENVELOPE_OVERHEAD_BYTES) return false;
+  for (let i = 0; i < NONCE_END; i++) if (one[i] !== other[i]) return false;
+  for (let i = length - TAG_BYTES; i < length; i++) if (one[i] !== other[i]) return false;
   return true;
-}
-
-/** All of an envelope but the ciphertext, for `isSameEnvelope`. */
-export function envelopeStamp(envelope: Uint8Array): Uint8Array {
-  const stamp = new Uint8Array(ENVELOPE_OVERHEAD_BYTES);
-  stamp.set(envelope.subarray(0, NONCE_END));
-  stamp.set(envelope.subarray(envelope.length - TAG_BYTES), NONCE_END);
-  return stamp;
 }
 
 function additionalData(envelope: Uint8Array, name: string): Buffer {

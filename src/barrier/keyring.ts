@@ -60,6 +60,29 @@ export class Keyring {
     return { term, installTimeMs, encryptions };
   }
 
+  /** Every key, oldest first. */
+  get statuses(): KeyStatus[] {
+    return [...this.#keys.values()].map(({ term, installTimeMs, encryptions }) => ({
+      term,
+      installTimeMs,
+      encryptions,
+    }));
+  }
+
+  get term(): number {
+    return this.#active.term;
+  }
+
+  /** This keyring without some of its older keys, and the bytes of those, which the caller zeroes once it is stored. */
+  without(terms: ReadonlySet<number>): { keyring: Keyring; removed: Buffer[] } {
+    if (terms.has(this.#active.term)) throw new Error(`the key of term ${this.#active.term} is in use`);
+    const keys = [...this.#keys.values()];
+    return {
+      keyring: new Keyring(keys.filter(({ term }) => !terms.has(term))),
+      removed: keys.filter(({ term }) => terms.has(term)).map(({ bytes }) => bytes),
+    };
+  }
+
   /** This keyring and one more key, which encrypts from now on. Both share the older keys. */
   rotated(random: Random, nowMs: number): Keyring {
     return new Keyring([...this.#keys.values(), newKey(this.#active.term + 1, random, nowMs)]);

@@ -1,9 +1,8 @@
-import { envelopeStamp, isSameEnvelope } from './envelope.ts';
+import { isSameEnvelope } from './envelope.ts';
 
 interface Entry {
-  readonly stamp: Uint8Array;
-  /** The envelope it was last found for: the store gives the same object again while it remembers it. */
-  envelope: Uint8Array | undefined;
+  /** The one it was last found for: the store gives the same object again while it remembers it. */
+  envelope: Uint8Array;
   readonly bytes: number;
   text: string | undefined;
   value: unknown;
@@ -39,7 +38,7 @@ export class PlaintextCache {
       this.#add(key, entry);
     }
     if (entry.envelope !== envelope) {
-      if (!isSameEnvelope(entry.stamp, envelope)) return undefined;
+      if (!isSameEnvelope(entry.envelope, envelope)) return undefined;
       entry.envelope = envelope;
     }
     if (entry.text !== undefined) {
@@ -51,25 +50,13 @@ export class PlaintextCache {
 
   /** Remembers JSON text that was just encrypted; it is parsed when somebody asks. */
   addText(key: string, envelope: Uint8Array, text: string): void {
-    this.#add(key, {
-      stamp: envelopeStamp(envelope),
-      envelope: undefined,
-      bytes: sizeOf(key, text),
-      text,
-      value: undefined,
-    });
+    this.#add(key, { envelope, bytes: sizeOf(key, text), text, value: undefined });
   }
 
   /** Parses, freezes and remembers JSON text that was just decrypted. Throws `SyntaxError`. */
   addParsed(key: string, envelope: Uint8Array, text: string): unknown {
     const value = deepFrozen(JSON.parse(text));
-    this.#add(key, {
-      stamp: envelopeStamp(envelope),
-      envelope,
-      bytes: sizeOf(key, text),
-      text: undefined,
-      value,
-    });
+    this.#add(key, { envelope, bytes: sizeOf(key, text), text: undefined, value });
     return value;
   }
 
@@ -90,9 +77,9 @@ export class PlaintextCache {
   }
 }
 
-/** Parsed JSON takes a few times its text. */
+/** Parsed JSON takes a few times its text, the envelope about as much as it. */
 function sizeOf(key: string, text: string): number {
-  return ENTRY_BYTES + key.length + text.length * 3;
+  return ENTRY_BYTES + key.length + text.length * 4;
 }
 
 function deepFrozen(value: unknown): unknown {

@@ -8,6 +8,7 @@ import { openLocalLog } from '../log/local.ts';
 import { openMemoryCopy } from '../store/memory.ts';
 import { openStore } from '../store/open.ts';
 import { Barrier } from './barrier.ts';
+import { Reencryption } from './reencryption.ts';
 import { KeyRotation } from './rotation.ts';
 import { openSession, persist } from './session.ts';
 
@@ -25,7 +26,9 @@ async function open() {
   first.apply();
   barrier.unseal(store.begin(), rootKey);
   const session = () => openSession({ store, barrier });
-  const rotation = new KeyRotation({ barrier, store, openSession: session, clock, log: silentLogger });
+  const common = { barrier, store, openSession: session, clock, log: silentLogger };
+  const reencryption = new Reencryption(common);
+  const rotation = new KeyRotation({ ...common, reencryption });
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   return { clock, store, barrier, rootKey, session, rotation, settle };
 }

@@ -3,6 +3,7 @@ import { InvalidRequest } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Store } from '../store/store.ts';
 import type { Barrier } from './barrier.ts';
+import type { Reencryption } from './reencryption.ts';
 import type { Session } from './session.ts';
 
 /** When the key that encrypts is replaced by itself. */
@@ -12,13 +13,20 @@ export interface RotationConfig {
   readonly operationsMax: number;
   /** Seconds after which it is replaced; 0: whatever its age. */
   readonly interval: number;
+  /** Whether older records are brought under a new key in the background. */
+  readonly reencrypt: boolean;
 }
 
 /** Just under 2^32 random nonces of one key (NIST SP 800-38D, 8.3), with room for what happens between two looks. */
 export const OPERATIONS_MAX = 3_865_470_566;
 const OPERATIONS_MIN = 1_000_000;
 const INTERVAL_MIN = 24 * 60 * 60;
-const DEFAULTS: RotationConfig = { enabled: true, operationsMax: OPERATIONS_MAX, interval: 0 };
+const DEFAULTS: RotationConfig = {
+  enabled: true,
+  operationsMax: OPERATIONS_MAX,
+  interval: 0,
+  reencrypt: true,
+};
 
 const RECORD = { under: 'core/', key: 'key-rotation' } as const;
 const LOOK_EVERY_MS = 5 * 60_000;
@@ -27,6 +35,7 @@ export interface KeyRotationOptions {
   barrier: Barrier;
   store: Store;
   openSession(): Session;
+  reencryption: Reencryption;
   clock: Clock;
   log: Logger;
 }
@@ -59,11 +68,14 @@ export class KeyRotation {
 
   /** Resolves when the new key is durable. */
   async rotate(): Promise<void> {
-    const { barrier, store } = this.#options;
+    const { barrier, store, reencryption, openSession } = this.#options;
     await store.durable(barrier.rotate(store.begin()));
+    if (this.config(openSession()).reencrypt) await reencryption.begin();
   }
 
   start(): void {
+    const { reencryption, openSession } = this.#options;
+    reencryption.start({ automatic: this.config(openSession()).reencrypt });
     this.#savedEncryptions = this.#options.barrier.keyStatus.encryptions;
     this.#schedule();
   }
@@ -72,6 +84,7 @@ export class KeyRotation {
   async stop(): Promise<void> {
     this.#cancel?.();
     await this.#looking;
+    await this.#options.reencryption.stop();
     if (!this.#options.barrier.sealed) await this.#saveCount().catch((error) => this.#failed(error));
   }
 

@@ -21,16 +21,26 @@ export interface Session {
 
 export interface SessionSource {
   store: Store;
-  barrier: { view(transaction: Transaction, prefix: string): View };
+  barrier: {
+    view(transaction: Transaction, prefix: string): View;
+    readonly term: number;
+    renewWrites(transaction: Transaction): void;
+  };
 }
 
 /** `transaction`: one that holds writes already, to commit with the session's. */
 export function openSession({ store, barrier }: SessionSource, transaction = store.begin()): Session {
   let applied: Revision = 0;
   let waiting: (() => void)[] = [];
+  let { term } = barrier;
   return {
     view: (prefix) => barrier.view(transaction, prefix),
     apply() {
+      // The key was replaced while somebody waited for an outside system: nothing is written under the older one any more.
+      if (barrier.term !== term) {
+        barrier.renewWrites(transaction);
+        term = barrier.term;
+      }
       applied = Math.max(applied, transaction.apply());
       const ready = waiting;
       waiting = [];

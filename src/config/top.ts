@@ -56,6 +56,8 @@ export const TOP_FIELDS = {
   log_rotate_bytes: field('logRotateBytes', count),
   log_rotate_max_files: field('logRotateMaxFiles', count),
   log_requests_level: field('logRequestsLevel', text),
+  /** 0: none. */
+  log_slow_requests: field('slowRequestsMs', milliseconds),
   ui: field('ui', boolean),
   disable_mlock: field('disableMlock', boolean),
   disable_clustering: field('disableClustering', boolean),

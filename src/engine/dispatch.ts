@@ -117,9 +117,9 @@ export function runOperation(
   if (!input) throw new Error(`operation on ${path.pattern} was found but not parsed`);
   for (const warning of parsed.warnings) context.warn(warning);
   const reply = spec.handler(context, input);
-  if (reply instanceof Promise && !spec.outside) {
+  if (reply instanceof Promise && !spec.outside && !spec.slow) {
     reply.catch(() => {});
-    throw new Error(`handler of ${path.pattern} is asynchronous but not marked "outside"`);
+    throw new Error(`handler of ${path.pattern} is asynchronous but not marked "outside" or "slow"`);
   }
   return reply;
 }

@@ -137,6 +137,11 @@ export interface OperationSpec<F extends Fields> {
   readonly sudo?: boolean;
   /** Touches an outside system: its request is audited first, and only then may the handler be asynchronous. */
   readonly outside?: boolean;
+  /**
+   * Works long in the thread pool or in slices, though on nothing outside: the handler may be asynchronous. Others are
+   * served while it waits; so after its last wait it reads, decides, writes and calls `persist` without another.
+   */
+  readonly slow?: boolean;
   /** A read that only the active node can answer. */
   readonly activeOnly?: boolean;
 }
@@ -165,6 +170,8 @@ export interface PathSpec<F extends Fields> {
   exists?(context: RequestContext, input: Input<F>): boolean;
   /** A login path: the canonical alias name of who tries, for lockout and quotas, without deciding anything. */
   loginName?(context: RequestContext, input: Input<F>): string | undefined;
+  /** A login path of a method that has roles: the one it is for, for quotas, without deciding anything. */
+  loginRole?(context: RequestContext, input: Input<F>): string | undefined;
 }
 
 /** A path with its field types forgotten: what the host works with. */

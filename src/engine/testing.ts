@@ -133,6 +133,7 @@ class EngineHarness implements Harness {
     const context = this.#requestContext(operation, path, data, changes, warnings);
     return this.#transact(async () => {
       if (parsed.input) parsed.path?.loginName?.(context, parsed.input);
+      if (parsed.input) parsed.path?.loginRole?.(context, parsed.input);
       const known = operation === 'update' ? createOrUpdate(parsed, context) : operation;
       const request = { ...context.request, operation: known };
       const reply = await runOperation(parsed, { ...context, request });

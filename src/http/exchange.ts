@@ -87,6 +87,10 @@ export class ApiExchange implements Exchange {
     return this.#controller.signal;
   }
 
+  addReplyHeaders(headers: Readonly<Record<string, string>>): void {
+    this.#headers.push(headers);
+  }
+
   #answer(body: Buffer): WireReply | Promise<WireReply> {
     const { method, headers, target } = this.#head;
     const cors = applyCors(this.#context.cors(), method, headers);
@@ -245,6 +249,9 @@ class ApiRequest implements WireRequest {
   }
   get signal(): AbortSignal {
     return this.#exchange.signal;
+  }
+  addReplyHeaders(headers: Readonly<Record<string, string>>): void {
+    this.#exchange.addReplyHeaders(headers);
   }
   get clientCertificates(): readonly Buffer[] {
     return this.#connection.clientCertificates;

@@ -9,6 +9,8 @@ import type { Batch, Fence, Revision } from './log.ts';
 export interface DurableCopy {
   /** The revision of the newest batch that was applied; 0 for an empty copy. */
   readonly revision: Revision;
+  /** About how many records it holds. */
+  readonly size: number;
   /** The term of the newest leader, 0 if there never was one. Durable. */
   readonly term: number;
   /** Raises the term by one, durably, which locks out whoever led before; the copy then stands at its newest revision. */

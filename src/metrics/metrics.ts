@@ -1,115 +1,148 @@
 /**
- * Counters, gauges and timings by Vault's names (`vault_core_handle_request`), shown by `sys/metrics` as JSON and in
- * Prometheus' text form. Owns the numbers of this node; what is measured is decided where it happens.
+ * Counters, timings and gauges by Vault's names (`core.handle_request`), shown by `sys/metrics` as JSON and in
+ * Prometheus' text form, and sent to statsd. Owns the numbers of this node and how they are shown; what is measured is
+ * decided where it happens. Whoever counts on the way of a request asks for the counter once and keeps it.
  */
+import { Counter, Timing } from './timing.ts';
+
 export interface Metrics {
-  count(name: string, by?: number, labels?: Labels): void;
-  gauge(name: string, value: number, labels?: Labels): void;
-  /** A duration in milliseconds. */
-  timing(name: string, ms: number, labels?: Labels): void;
-  /** Read when shown, for values that cost nothing to keep. */
-  observed(name: string, read: () => number): void;
-  prometheus(): string;
-  json(now: string): Record<string, unknown>;
+  /** The same one for the same name and labels. */
+  counter(name: string, labels?: Labels): Counter;
+  timing(name: string, labels?: Labels): Timing;
+  /** Read when somebody looks. What it throws, or gives as undefined, is left out: while sealed there is no count of leases. */
+  observed(name: string, read: () => Observed, kind?: 'gauge' | 'counter'): void;
+  families(): Family[];
+  /** Once a minute: lets quantiles be of the last minutes only. */
+  turnWindow(): void;
 }
 
 export type Labels = Readonly<Record<string, string>>;
+export type Observed = number | undefined | Iterable<readonly [Labels, number]>;
 
-interface Sample {
-  readonly name: string;
+/** All series of one name. */
+export type Family =
+  | { readonly name: string; readonly kind: 'counter' | 'gauge'; readonly series: readonly NumberSeries[] }
+  | { readonly name: string; readonly kind: 'timing'; readonly series: readonly TimingSeries[] };
+
+export interface NumberSeries {
   readonly labels: Labels;
-  count: number;
-  sum: number;
-  min: number;
-  max: number;
+  readonly value: number;
+}
+export interface TimingSeries {
+  readonly labels: Labels;
+  readonly timing: Timing;
 }
 
-/** Distinct label sets kept for one name; labels come from mounts and methods, so this bounds memory, not use. */
-const SERIES_MAX = 10_000;
-
-export function createMetrics(): Metrics {
-  const counters = new Map<string, Sample>();
-  const gauges = new Map<string, Sample>();
-  const timings = new Map<string, Sample>();
-  const observed = new Map<string, () => number>();
-  const current = (): Sample[] => [
-    ...gauges.values(),
-    ...[...observed].map(([name, read]) => sampleOf(name, {}, read())),
-  ];
-  return {
-    count: (name, by = 1, labels = {}) => add(counters, name, labels, by),
-    gauge(name, value, labels = {}) {
-      gauges.set(seriesKey(name, labels), sampleOf(name, labels, value));
-    },
-    timing: (name, ms, labels = {}) => add(timings, name, labels, ms),
-    observed: (name, read) => void observed.set(name, read),
-    prometheus: () =>
-      [
-        ...grouped(current(), 'gauge', (s) => [`${series(s)} ${s.sum}`]),
-        ...grouped([...counters.values()], 'counter', (s) => [`${series(s)} ${s.sum}`]),
-        ...grouped([...timings.values()], 'summary', (s) => [
-          `${series(s, '_sum')} ${s.sum}`,
-          `${series(s, '_count')} ${s.count}`,
-        ]),
-      ].join(''),
-    json: (now) => ({
-      Timestamp: now,
-      Gauges: current().map((s) => ({ Name: dotted(s.name), Value: s.sum, Labels: s.labels })),
-      Points: [],
-      Counters: [...counters.values()].map(summary),
-      Samples: [...timings.values()].map(summary),
-    }),
-  };
+export interface MetricsOptions {
+  /** Distinct label sets kept for one name; what is beyond counts as `other`. */
+  readonly seriesMax?: number;
 }
 
-function seriesKey(name: string, labels: Labels): string {
-  return `${name}\0${JSON.stringify(labels)}`;
+export const SERIES_MAX_DEFAULT = 500;
+const NO_LABELS: Labels = Object.freeze({});
+
+export function createMetrics({ seriesMax = SERIES_MAX_DEFAULT }: MetricsOptions = {}): Metrics {
+  return new Registry(seriesMax);
 }
 
-function sampleOf(name: string, labels: Labels, value: number): Sample {
-  return { name, labels, count: 1, sum: value, min: value, max: value };
-}
+class Registry implements Metrics {
+  readonly #counters = new Map<string, SeriesOf<Counter>>();
+  readonly #timings = new Map<string, SeriesOf<Timing>>();
+  readonly #observed = new Map<string, { read: () => Observed; kind: 'gauge' | 'counter' }>();
+  readonly #seriesMax: number;
 
-function add(into: Map<string, Sample>, name: string, labels: Labels, value: number): void {
-  const key = seriesKey(name, labels);
-  const sample = into.get(key);
-  if (!sample) {
-    if (into.size < SERIES_MAX) into.set(key, sampleOf(name, labels, value));
-    return;
+  constructor(seriesMax: number) {
+    this.#seriesMax = seriesMax;
   }
-  sample.count++;
-  sample.sum += value;
-  sample.min = Math.min(sample.min, value);
-  sample.max = Math.max(sample.max, value);
+
+  counter(name: string, labels: Labels = NO_LABELS): Counter {
+    return this.#seriesOf(this.#counters, name, () => new Counter()).get(labels);
+  }
+
+  timing(name: string, labels: Labels = NO_LABELS): Timing {
+    return this.#seriesOf(this.#timings, name, () => new Timing()).get(labels);
+  }
+
+  observed(name: string, read: () => Observed, kind: 'gauge' | 'counter' = 'gauge'): void {
+    this.#observed.set(name, { read, kind });
+  }
+
+  families(): Family[] {
+    const families: Family[] = [];
+    for (const [name, { read, kind }] of this.#observed) {
+      const series = bounded(valuesOf(read), this.#seriesMax);
+      if (series.length > 0) families.push({ name, kind, series });
+    }
+    for (const [name, { all }] of this.#counters)
+      families.push({ name, kind: 'counter', series: all.map(([labels, { value }]) => ({ labels, value })) });
+    for (const [name, { all }] of this.#timings)
+      families.push({ name, kind: 'timing', series: all.map(([labels, timing]) => ({ labels, timing })) });
+    return families.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  turnWindow(): void {
+    for (const { all } of this.#timings.values()) for (const [, timing] of all) timing.turnWindow();
+  }
+
+  #seriesOf<T>(families: Map<string, SeriesOf<T>>, name: string, make: () => T): SeriesOf<T> {
+    let series = families.get(name);
+    if (!series) {
+      series = new SeriesOf(make, this.#seriesMax);
+      families.set(name, series);
+    }
+    return series;
+  }
 }
 
-function grouped(samples: Sample[], type: string, lines: (sample: Sample) => string[]): string[] {
-  const byName = Map.groupBy(samples, (sample) => sample.name);
-  return [...byName].map(([name, group]) => `# TYPE ${name} ${type}\n${group.flatMap(lines).join('\n')}\n`);
+/** The series of one name by their labels. */
+class SeriesOf<T> {
+  readonly #byLabels = new Map<string, T>();
+  readonly all: [Labels, T][] = [];
+  readonly #make: () => T;
+  readonly #max: number;
+
+  constructor(make: () => T, max: number) {
+    this.#make = make;
+    this.#max = max;
+  }
+
+  get(labels: Labels): T {
+    const key = labels === NO_LABELS ? '' : JSON.stringify(labels);
+    const known = this.#byLabels.get(key);
+    if (known) return known;
+    // One more than the limit: the series of all others.
+    const shown = this.all.length < this.#max ? labels : others(labels);
+    const place = shown === labels ? key : JSON.stringify(shown);
+    let made = this.#byLabels.get(place);
+    if (!made) {
+      made = this.#make();
+      this.#byLabels.set(place, made);
+      this.all.push([shown, made]);
+    }
+    return made;
+  }
 }
 
-function series(sample: Sample, suffix = ''): string {
-  const labels = Object.entries(sample.labels).map(([key, value]) => `${key}="${escaped(value)}"`);
-  return `${sample.name}${suffix}${labels.length > 0 ? `{${labels.join(',')}}` : ''}`;
+function others(labels: Labels): Labels {
+  return Object.fromEntries(Object.keys(labels).map((name) => [name, 'other']));
 }
 
-/** Prometheus' text format knows these three escapes and no other. */
-function escaped(value: string): string {
-  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+function valuesOf(read: () => Observed): Iterable<readonly [Labels, number]> {
+  try {
+    const value = read();
+    if (value === undefined) return [];
+    return typeof value === 'number' ? [[NO_LABELS, value]] : value;
+  } catch {
+    return [];
+  }
 }
 
-function dotted(name: string): string {
-  return name.replaceAll('_', '.');
-}
-
-function summary(sample: Sample): Record<string, unknown> {
-  return {
-    Name: dotted(sample.name),
-    Count: sample.count,
-    Sum: sample.sum,
-    Min: sample.min,
-    Max: sample.max,
-    Mean: sample.sum / sample.count,
-    Labels: sample.labels,
-  };
+/** The biggest ones by their own labels, the rest together. */
+function bounded(values: Iterable<readonly [Labels, number]>, max: number): NumberSeries[] {
+  const all = Array.from(values, ([labels, value]) => ({ labels, value }));
+  if (all.length <= max) return all;
+  all.sort((a, b) => b.value - a.value);
+  const rest = all.splice(max);
+  const value = rest.reduce((sum, each) => sum + each.value, 0);
+  return [...all, { labels: others(rest[0]!.labels), value }];
 }

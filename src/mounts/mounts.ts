@@ -53,6 +53,8 @@ export interface MountsOptions {
   /** By class, then by type or alias. */
   registry: EngineRegistry;
   limits: TtlLimits;
+  /** A mount is somewhere else now, or nowhere: for what is set on its path. */
+  moved?(session: Session, from: MountInfo, to: MountInfo | undefined): void;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -219,6 +221,7 @@ export class Mounts {
     const current = this.#stillThere(mount);
     this.#save(session, { ...current.entry, leaving: true });
     this.#forget(current);
+    this.#options.moved?.(session, current.info, undefined);
   }
 
   remove(session: Session, entry: MountEntry): void {
@@ -230,7 +233,9 @@ export class Mounts {
     const entry = { ...current.entry, path: this.checkedPath(path, current.entry.class) };
     this.#save(session, entry);
     this.#forget(current);
-    return this.#add({ ...this.#open(entry), locks: current.locks });
+    const moved = this.#add({ ...this.#open(entry), locks: current.locks });
+    this.#options.moved?.(session, current.info, moved.info);
+    return moved;
   }
 
   async close(): Promise<void> {

@@ -99,7 +99,7 @@ function requestOf(exchange: Exchange): AuditRequest {
     clientTokenAccessor: token?.accessor,
     namespace: { id: 'root', path: '' },
     path: exchange.path,
-    data: wire.bytes ?? exchange.data,
+    data: exchange.bytes ?? exchange.data,
     remoteAddress: wire.remote.address,
     remotePort: wire.remote.port,
     wrapTtl: exchange.wrapTtl,

@@ -1,5 +1,5 @@
 import { InvalidRequest } from '../base/errors.ts';
-import { requestData } from '../engine/dispatch.ts';
+import type { UnknownRecord } from '../base/json.ts';
 import { parseDuration } from '../engine/duration.ts';
 import type { Operation } from '../engine/engine.ts';
 import type { Domains, Exchange, PipelineParts } from './exchange.ts';
@@ -15,7 +15,9 @@ const OPERATION_OF: Readonly<Record<WireRequest['method'], Operation>> = {
   SCAN: 'scan',
 };
 
-/** Opens the exchange for a request: its id, its operation, its session. */
+const NONE: UnknownRecord = Object.freeze({});
+
+/** Opens the exchange for a request: its id, its operation, its session. What it carries is read later, if at all. */
 export function beginExchange(parts: PipelineParts, domains: Domains, wire: WireRequest): Exchange {
   const id = parts.requestId();
   const operation =
@@ -28,13 +30,18 @@ export function beginExchange(parts: PipelineParts, domains: Domains, wire: Wire
     session: domains.openSession(),
     wire,
     id,
-    data: requestData(operation, wire),
+    data: NONE,
     operation,
     path,
     wrapTtl: wrapTtl(wire),
     tokenText: tokenText(wire),
     warnings: [],
+    startedMs: parts.clock.monotonic(),
+    checkedMs: 0,
+    engineMs: 0,
+    answeredMs: 0,
     requestAudited: false,
+    unaudited: false,
   };
   parts.inFlight.set(id, { startedAtMs: parts.clock.now(), wire });
   return exchange;

@@ -4,7 +4,7 @@ import type { Session } from '../barrier/session.ts';
 import { type Clock, rfc3339 } from '../base/clock.ts';
 import type { UnknownRecord } from '../base/json.ts';
 import type { Logger } from '../base/logger.ts';
-import type { ParsedOperation } from '../engine/dispatch.ts';
+import type { FoundOperation, ParsedOperation } from '../engine/dispatch.ts';
 import type { Operation } from '../engine/engine.ts';
 import type { AuthReply, Reply } from '../engine/reply.ts';
 import type { PathTable } from '../engine/router.ts';
@@ -18,6 +18,7 @@ import type { SystemContext } from '../mounts/system-context.ts';
 import type { WorkParts } from '../mounts/work.ts';
 import type { Acl, AclDecision } from '../policies/acl.ts';
 import type { Policies } from '../policies/store.ts';
+import type { Quotas } from '../quotas/quotas.ts';
 import type { Token } from '../tokens/token.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { WrapInfo, Wrapping } from '../wrapping/wrapping.ts';
@@ -33,6 +34,7 @@ export interface Domains {
   readonly identity: Identity;
   readonly wrapping: Wrapping;
   readonly lockouts: Lockouts;
+  readonly quotas: Quotas;
   readonly audit: Audit;
   readonly work: WorkParts;
 }
@@ -48,6 +50,8 @@ export interface PipelineParts {
   readonly clock: Clock;
   readonly requestId: () => string;
   readonly metrics: Metrics;
+  /** Requests that take as long are told to the log; infinity for none. */
+  readonly slowRequestMs: number;
   readonly log: Logger;
 }
 
@@ -75,12 +79,16 @@ export interface Exchange {
   readonly wire: WireRequest;
   readonly id: string;
   data: UnknownRecord;
+  /** A body that is not JSON or a form. */
+  bytes?: Buffer | undefined;
   operation: Operation;
   /** Full path without `v1/`; LIST and SCAN with their trailing slash. */
   readonly path: string;
   /** Seconds; 0: the reply is not to be wrapped. */
   readonly wrapTtl: number;
   mount?: OpenMount;
+  /** Which path answers, before its input is read. */
+  route?: FoundOperation;
   found?: ParsedOperation;
   tokenText: string;
   token?: Token;
@@ -98,7 +106,16 @@ export interface Exchange {
   wrapInfo?: WrapInfo;
   /** The reply's JSON before wrapping; what the audit log shows. */
   body?: UnknownRecord;
+  /** Readings of the monotonic clock; 0 where the request has not come that far (times.ts). */
+  readonly startedMs: number;
+  checkedMs: number;
+  engineMs: number;
+  answeredMs: number;
+  /** Steps that waited, and how long in milliseconds. */
+  waits?: [step: string, ms: number][];
   requestAudited: boolean;
+  /** Refused too early and too often to be in the audit log. */
+  unaudited: boolean;
   /** Settles when the reply's entry is written; undefined when no device wants it. */
   audited?: Promise<void> | undefined;
   /** What the request's two audit entries share. */

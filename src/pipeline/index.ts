@@ -13,11 +13,14 @@ import { identifyEntity } from './entity.ts';
 import type { Exchange, PipelineParts, Step } from './exchange.ts';
 import { issueToken } from './issue-token.ts';
 import { registerLease } from './lease.ts';
+import { limitRate, limitRateOfRole } from './limit-rate.ts';
 import { filterKeys, limitPage } from './list-limits.ts';
 import { matchMount } from './mount.ts';
 import { resolveNamespace } from './namespace.ts';
 import { checkPolicy } from './policy.ts';
+import { readInput } from './read-input.ts';
 import { serveStatus } from './status.ts';
+import { checksEnd, engineBegins, engineEnds, noteWait, RequestTimer } from './times.ts';
 import { identifyToken } from './token.ts';
 import type { Handle, WireReply } from './wire.ts';
 import { wrapReply } from './wrap.ts';
@@ -26,14 +29,20 @@ import { wrapReply } from './wrap.ts';
  * The order matters: who it is before what it may, the audit of the request before an engine touches anything outside,
  * the audit of the reply and the commit before anybody is told.
  */
-const STEPS: readonly Step[] = [
+const STEPS = {
   resolveNamespace,
   matchMount,
+  limitRate,
+  readInput,
+  limitRateOfRole,
   identifyToken,
   checkPolicy,
   limitPage,
+  checksEnd,
   auditRequest,
+  engineBegins,
   runEngine,
+  engineEnds,
   filterKeys,
   identifyEntity,
   issueToken,
@@ -43,19 +52,21 @@ const STEPS: readonly Step[] = [
   auditReply,
   awaitCommit,
   doLast,
-];
+} satisfies Record<string, Step>;
+const NAMES = Object.keys(STEPS);
+const ORDER: readonly Step[] = Object.values(STEPS);
 
 export function createPipeline(parts: PipelineParts): Handle {
+  const timer = new RequestTimer(parts);
   return (wire) => {
     const status = serveStatus(parts, wire);
     if (status) return status;
     const domains = parts.domains();
     if (!domains) throw parts.sealedError();
     const exchange = beginExchange(parts, domains, wire);
-    const startedMs = parts.clock.monotonic();
     const ended = () => {
       parts.inFlight.delete(exchange.id);
-      parts.metrics.timing('vault_core_handle_request', parts.clock.monotonic() - startedMs);
+      timer.ended(exchange);
     };
     return settle(exchange, ended);
   };
@@ -82,10 +93,24 @@ function settle(exchange: Exchange, ended: () => void): WireReply | Promise<Wire
 }
 
 function walk(exchange: Exchange, from: number): void | Promise<void> {
-  for (let i = from; i < STEPS.length; i++) {
-    const waiting = STEPS[i]!(exchange);
-    if (isPromise(waiting)) return waiting.then(() => walk(exchange, i + 1));
+  for (let i = from; i < ORDER.length; i++) {
+    const waiting = ORDER[i]!(exchange);
+    if (isPromise(waiting)) return resume(exchange, i, waiting);
   }
+}
+
+function resume(exchange: Exchange, step: number, waiting: Promise<void>): Promise<void> {
+  const fromMs = exchange.parts.clock.monotonic();
+  return waiting.then(
+    () => {
+      noteWait(exchange, NAMES[step]!, fromMs);
+      return walk(exchange, step + 1);
+    },
+    (error) => {
+      noteWait(exchange, NAMES[step]!, fromMs);
+      throw error;
+    },
+  );
 }
 
 /** A failed request changes nothing, but it is in the audit log, and a token's last use is spent all the same. */
@@ -99,10 +124,10 @@ async function refuse(exchange: Exchange, error: unknown): Promise<never> {
       error: describe(error),
     });
   }
-  parts.metrics.count('vault_core_request_errors');
+  parts.metrics.counter('core.request_errors').add();
   endSpentToken(exchange);
   session.apply();
-  await Promise.all([auditFailure(exchange, error), session.settled()]);
+  await Promise.all([exchange.unaudited ? undefined : auditFailure(exchange, error), session.settled()]);
   throw error;
 }
 

@@ -1,3 +1,4 @@
+import { countTokenCreation } from '../metrics/tokens.ts';
 import { issueForLogin } from '../tokens/issue.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -15,8 +16,5 @@ export function issueToken(exchange: Exchange): void {
   });
   exchange.auth = issued.auth;
   exchange.warnings.push(...issued.warnings);
-  parts.metrics.count('vault_token_creation', 1, {
-    auth_method: mount.entry.type,
-    mount_point: mount.info.path,
-  });
+  countTokenCreation(parts.metrics, mount.info, issued.token);
 }

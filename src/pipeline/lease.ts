@@ -1,5 +1,6 @@
 import { InvalidRequest, PermissionDenied, UnsupportedPath } from '../base/errors.ts';
 import type { LeaseGrant } from '../engine/reply.ts';
+import { countLeaseCreation } from '../metrics/tokens.ts';
 import type { Exchange } from './exchange.ts';
 
 /** A leased credential is on record before anybody gets it. */
@@ -23,6 +24,7 @@ export function registerLease(exchange: Exchange): void {
     takeBack(exchange, registered.id);
     throw refusal;
   }
+  countLeaseCreation(exchange.parts.metrics, mount.info, registered.ttl);
   exchange.lease = registered;
   exchange.warnings.push(...registered.warnings);
 }

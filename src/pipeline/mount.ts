@@ -1,5 +1,5 @@
 import { InternalFailure, UnsupportedPath } from '../base/errors.ts';
-import { findOperation, parseOperation } from '../engine/dispatch.ts';
+import { findOperation } from '../engine/dispatch.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Which mount answers, and which of its paths. Says nothing of it yet: policy has its say first. */
@@ -8,8 +8,7 @@ export function matchMount(exchange: Exchange): void {
   const match = mounts.match(exchange.path);
   if (!match) return;
   exchange.mount = match.mount;
-  const found = findOperation(match.mount.table, match.relative, exchange.operation);
-  exchange.found = parseOperation(found, exchange.data);
+  exchange.route = findOperation(match.mount.table, match.relative, exchange.operation);
 }
 
 /** For those who may know: why nothing answers here. */

@@ -7,6 +7,7 @@ import type { Operation } from '../engine/engine.ts';
 import type { Reply } from '../engine/reply.ts';
 import type { SystemContext } from '../mounts/system-context.ts';
 import type { PipelineParts } from './exchange.ts';
+import { limitStatusRate } from './limit-rate.ts';
 import type { WireReply, WireRequest } from './wire.ts';
 
 const OPERATION_OF = new Map<string, Operation>([
@@ -27,6 +28,7 @@ export function serveStatus(
   if (!operation) return undefined;
   const found = findOperation(parts.statusPaths, wire.path.slice('sys/'.length), operation);
   if (!found.path) return undefined;
+  limitStatusRate(parts, parts.domains(), wire);
   const parsed = parseOperation(found, requestData(operation, wire));
   const reply = runOperation(parsed, new BareContext(parts, wire, operation));
   return isPromise(reply) ? reply.then(bare) : bare(reply);

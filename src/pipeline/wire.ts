@@ -24,6 +24,8 @@ export interface WireRequest {
   readonly signal: AbortSignal;
   /** What the listener allows beyond the usual: unauthenticated metrics, … */
   readonly listener: { readonly unauthenticatedMetrics: boolean };
+  /** Headers that the reply gets whatever becomes of the request. */
+  addReplyHeaders(headers: Readonly<Record<string, string>>): void;
 }
 
 /** What goes back; `http/` adds the standard headers and serialises `body` as JSON. */

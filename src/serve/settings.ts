@@ -8,6 +8,7 @@ import { openStaticSeal, type StaticSealConfig } from '../seal/static.ts';
 import { type ServerSettings, STORAGE } from '../server.ts';
 import type { ServeArguments } from './arguments.ts';
 import { logLevel } from './log.ts';
+import { telemetryOf } from './telemetry.ts';
 
 type Environment = ServerSettings['environment'];
 
@@ -35,6 +36,10 @@ export async function settingsOf(
     allowAuditPrefix: config.allowAuditLogPrefixing ?? false,
     audits: config.audits,
     lockouts: (mountType) => lockoutOf(config, mountType),
+    telemetry: telemetryOf(config.telemetry),
+    ...(config.slowRequestsMs !== undefined && {
+      slowRequestMs: config.slowRequestsMs || Number.POSITIVE_INFINITY,
+    }),
     environment,
     sanitizedConfig: sanitizedConfig(config),
   };

@@ -32,6 +32,9 @@ class CachedCopy implements DurableCopy {
   get revision(): Revision {
     return this.#copy.revision;
   }
+  get size(): number {
+    return this.#copy.size;
+  }
   get term(): number {
     return this.#copy.term;
   }

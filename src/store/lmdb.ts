@@ -83,6 +83,11 @@ class LmdbCopy implements DurableCopy {
     return this.#revision;
   }
 
+  get size(): number {
+    // The declarations say nothing of what LMDB counts.
+    return (this.#db.getStats() as { readonly entryCount: number }).entryCount;
+  }
+
   get term(): number {
     return this.#term;
   }

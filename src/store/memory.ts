@@ -45,6 +45,10 @@ class MemoryCopy implements DurableCopy {
     return this.#disk.revision;
   }
 
+  get size(): number {
+    return this.#disk.values.size;
+  }
+
   get term(): number {
     return this.#disk.term;
   }

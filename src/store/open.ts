@@ -3,6 +3,7 @@
  * Owns what is visible when, and when it may be acknowledged. Agreement and fencing are the log's; bytes on disk are
  * the copy's (lmdb.ts, memory.ts).
  */
+import type { Clock } from '../base/clock.ts';
 import { Unavailable } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import type { DurableCopy } from '../log/copy.ts';
@@ -20,6 +21,13 @@ export interface StoreOptions {
   logger?: Logger;
   /** Where one append stops taking further batches in; for logs that limit their entries. A single batch may be bigger. */
   appendLimits?: { changes: number; bytes: number };
+  measured?: CommitMeasure;
+}
+
+/** Told of each commit when it is durable, with the milliseconds it took. */
+export interface CommitMeasure {
+  readonly clock: Clock;
+  committed(ms: number, commit: { readonly changes: number; readonly bytes: number }): void;
 }
 
 const APPEND_LIMITS_DEFAULT = { changes: 16_384, bytes: 16 * 1024 * 1024 };
@@ -42,6 +50,7 @@ class PendingStore implements Store {
   readonly #fence: Fence;
   readonly #logger: Logger;
   readonly #limits: { changes: number; bytes: number };
+  readonly #measured: CommitMeasure | undefined;
   readonly #pending = new PendingChanges();
   /** In the order of their revisions; while a commit is under way, the first is the one. */
   #groups: Group[] = [];
@@ -57,6 +66,7 @@ class PendingStore implements Store {
     fence,
     logger = silentLogger,
     appendLimits = APPEND_LIMITS_DEFAULT,
+    measured,
   }: StoreOptions) {
     if (copy.revision !== log.revision) {
       throw new Error(`the copy stands at revision ${copy.revision}, the log at ${log.revision}`);
@@ -66,12 +76,17 @@ class PendingStore implements Store {
     this.#fence = fence;
     this.#logger = logger;
     this.#limits = appendLimits;
+    this.#measured = measured;
     this.#durable = log.revision;
     this.#newest = log.revision;
   }
 
   get revision(): Revision {
     return this.#newest;
+  }
+
+  get size(): number {
+    return this.#copy.size;
   }
 
   begin(): Transaction {
@@ -148,6 +163,7 @@ class PendingStore implements Store {
 
   async #commit(group: Group): Promise<void> {
     const batch: Batch = Array.from(group.changes, ([key, value]) => ({ key, value }));
+    const fromMs = this.#measured?.clock.monotonic() ?? 0;
     const revision = await this.#log.append(batch, this.#fence);
     if (revision !== group.revision) {
       throw new Error(
@@ -158,6 +174,10 @@ class PendingStore implements Store {
     if (this.#copy.revision < revision) await this.#copy.apply(batch, revision);
     this.#pending.settle(batch, revision);
     this.#durable = revision;
+    this.#measured?.committed(this.#measured.clock.monotonic() - fromMs, {
+      changes: batch.length,
+      bytes: group.bytes,
+    });
   }
 
   #fail(cause: Error): void {

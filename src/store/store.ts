@@ -9,6 +9,8 @@ export interface Store {
   begin(): Transaction;
   /** The newest revision handed out by `apply`: the log's revision that will hold, or holds, those writes. */
   readonly revision: Revision;
+  /** About how many records there are, without those that are pending. */
+  readonly size: number;
   /** Resolves when everything up to `revision` is durable; rejects with `Unavailable` if that failed. Resolves at once (undefined) when it already is. */
   durable(revision: Revision): Promise<void> | undefined;
   /** Called once when a commit failed: pending state is gone, `apply` throws from then on, the node must step down. */
@@ -36,6 +38,8 @@ export interface Transaction {
   /** The newest revision this transaction's reads and writes depend on: wait for it before replying. */
   readonly dependsOn: Revision;
   readonly dirty: boolean;
+  /** What was put and deleted (undefined) since the last `apply`; a `put` meanwhile does no harm. */
+  readonly writes: Iterable<readonly [key: string, value: Uint8Array | undefined]>;
   /**
    * Makes the writes visible; returns the revision to wait for (`dependsOn`). The transaction can go on: it starts empty.
    * Throws `Unavailable` once a commit failed or the store was closed.

@@ -38,6 +38,10 @@ class StoreTransaction implements Transaction {
     return this.#own.size > 0;
   }
 
+  get writes(): Writes {
+    return this.#own.all;
+  }
+
   get(key: string): Uint8Array | undefined {
     const own = this.#own.get(key);
     if (own) return own.value;
@@ -130,6 +134,10 @@ class OwnChanges implements OwnWrites {
 
   get size(): number {
     return this.#changes.size;
+  }
+
+  get all(): Writes {
+    return this.#changes;
   }
 
   get(key: string): { value: Uint8Array | undefined } | undefined {

@@ -19,6 +19,7 @@ import type { SystemParts } from './parts.ts';
 import { passwordPolicyPaths } from './password-policies.ts';
 import { pluginPaths } from './plugins.ts';
 import { policyPaths } from './policies.ts';
+import { quotaPaths } from './quotas.ts';
 import { rawPaths } from './raw.ts';
 import { remountPaths } from './remount.ts';
 import { rotationPaths } from './rotation.ts';
@@ -57,6 +58,7 @@ export function systemEngine(parts: SystemParts, passwordPolicies: PasswordPolic
         ...serverPaths(parts),
         ...rotationPaths(parts),
         ...ceremonyPaths(parts),
+        ...quotaPaths(parts),
         ...rawPaths(parts),
         ...inspectPaths(parts),
         versionHistoryPath(),

@@ -1,30 +1,29 @@
-import { type Clock, rfc3339 } from '../base/clock.ts';
-import { PermissionDenied } from '../base/errors.ts';
+import { InvalidRequest, PermissionDenied } from '../base/errors.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { text } from '../engine/fields.ts';
-import type { Metrics } from '../metrics/metrics.ts';
+import type { MetricsPage } from '../metrics/page.ts';
 import { systemPath } from '../mounts/system-context.ts';
 
 const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** `sys/metrics`: with a token that may read it or, where a listener allows it, without one. */
-export function metricsPath({ metrics, clock }: { metrics: Metrics; clock: Clock }): EnginePath {
+/** `sys/metrics`: with a token that may read it or, where a listener allows it, without one and also while sealed. */
+export function metricsPath({ metricsPage }: { metricsPage: MetricsPage }): EnginePath {
   return systemPath({
     pattern: 'metrics',
     summary: 'Shows the metrics of this node.',
     fields: { format: text({ description: 'prometheus, or JSON without it.', default: '' }) },
     operations: {
       read: {
-        handler(context, input) {
+        handler(context, { format }) {
           if (!context.token && !context.unauthenticatedMetrics) throw new PermissionDenied();
-          if (input.format === 'prometheus')
-            return { raw: { contentType: PROMETHEUS, body: metrics.prometheus() } };
-          return {
-            raw: {
-              contentType: 'application/json',
-              body: JSON.stringify(metrics.json(rfc3339(clock.now()))),
-            },
-          };
+          if (format === 'prometheus') {
+            const body = metricsPage.prometheus();
+            if (body === undefined) throw new InvalidRequest('prometheus is not enabled');
+            return { raw: { contentType: PROMETHEUS, body } };
+          }
+          if (format !== '')
+            throw new InvalidRequest(`metric response format ${JSON.stringify(format)} unknown`);
+          return { raw: { contentType: 'application/json', body: JSON.stringify(metricsPage.json()) } };
         },
       },
     },

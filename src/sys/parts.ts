@@ -1,4 +1,6 @@
 import type { Audit } from '../audit/broker.ts';
+import type { KeyStatus } from '../barrier/keyring.ts';
+import type { Reencryption } from '../barrier/reencryption.ts';
 import type { KeyRotation } from '../barrier/rotation.ts';
 import type { Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
@@ -10,9 +12,11 @@ import type { Ceremonies } from '../lifecycle/ceremonies.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Lockouts } from '../lockouts/lockouts.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { MetricsPage } from '../metrics/page.ts';
 import type { Mounts } from '../mounts/mounts.ts';
 import type { WorkParts } from '../mounts/work.ts';
 import type { Policies } from '../policies/store.ts';
+import type { Quotas } from '../quotas/quotas.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Wrapping } from '../wrapping/wrapping.ts';
 
@@ -26,9 +30,11 @@ export interface SystemParts {
   readonly identity: Identity;
   readonly wrapping: Wrapping;
   readonly lockouts: Lockouts;
+  readonly quotas: Quotas;
   readonly audit: Audit;
   readonly work: WorkParts;
   readonly metrics: Metrics;
+  readonly metricsPage: MetricsPage;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -36,13 +42,15 @@ export interface SystemParts {
   readonly server: ServerFacts;
   readonly keys: BarrierKeys;
   readonly rotation: KeyRotation;
+  readonly reencryption: Reencryption;
   readonly ceremonies: Ceremonies;
   openSession(): Session;
 }
 
 /** The barrier, as far as operators look after it. */
 export interface BarrierKeys {
-  status(): { readonly term: number; readonly installTimeMs: number; readonly encryptions: number };
+  /** Oldest first; the last encrypts now. */
+  statuses(): readonly KeyStatus[];
   quarantined(): readonly { readonly key: string; readonly atMs: number }[];
 }
 

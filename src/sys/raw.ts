@@ -13,6 +13,8 @@ const PROTECTED = new Set([
   'core/seal-config',
   'core/recovery-config',
   'core/cluster',
+  // Retiring keys relies on it.
+  'core/reencryption',
 ]);
 
 /** `sys/raw`, where the configuration turns it on: stored records, decrypted, for the repair of last resort. */

@@ -15,18 +15,76 @@ export function rotationPaths(parts: SystemParts): EnginePath[] {
       fields: {},
       operations: {
         read: {
-          handler() {
-            const { term, installTimeMs, encryptions } = parts.keys.status();
-            return { data: { term, install_time: rfc3339(installTimeMs), encryptions }, topLevel: 'also' };
-          },
+          handler: () => ({ data: keyStatus(parts), topLevel: 'also' }),
         },
       },
     }),
+    reencryptionPath(parts),
+    retirePath(parts),
     ...['rotate', 'rotate/keyring'].flatMap((pattern) => [
       rotatePath(parts, pattern),
       configPath(parts, `${pattern}/config`),
     ]),
   ];
+}
+
+function keyStatus({ keys, reencryption }: SystemParts) {
+  const shown = keys.statuses().map(({ term, installTimeMs, encryptions }) => ({
+    term,
+    install_time: rfc3339(installTimeMs),
+    encryptions,
+  }));
+  return { ...shown.at(-1), keys: shown, reencryption: { ...reencryption.status() } };
+}
+
+function reencryptionPath({ reencryption }: SystemParts): EnginePath {
+  const shown = () => ({ data: { ...reencryption.status() } });
+  return systemPath({
+    pattern: 'rotate/keyring/reencryption',
+    summary:
+      'Brings older records under the newest key in the background, shows how far that is, or stops it.',
+    sudo: true,
+    fields: {},
+    operations: {
+      read: { handler: shown },
+      write: {
+        outside: true,
+        async handler() {
+          await reencryption.begin();
+          return shown();
+        },
+      },
+      delete: {
+        outside: true,
+        async handler() {
+          await reencryption.cancel();
+          return undefined;
+        },
+      },
+    },
+  });
+}
+
+function retirePath({ reencryption, server }: SystemParts): EnginePath {
+  return systemPath({
+    pattern: 'rotate/keyring/retire',
+    summary: 'Removes older keys that no record needs any more.',
+    sudo: true,
+    fields: {
+      older_than: duration({
+        description:
+          'How long ago a key must have been replaced; absent: as long as a token may live, since batch tokens are encrypted too.',
+      }),
+    },
+    operations: {
+      write: {
+        outside: true,
+        async handler(_, { older_than: olderThan = server.limits.maxLeaseTtl }) {
+          return { data: { terms: await reencryption.retire(olderThan) } };
+        },
+      },
+    },
+  });
 }
 
 function rotatePath({ rotation }: SystemParts, pattern: string): EnginePath {
@@ -58,13 +116,14 @@ function configPath({ rotation }: SystemParts, pattern: string): EnginePath {
       interval: duration({
         description: 'Replace it when it is so old, at least 24 hours; 0 whatever its age.',
       }),
+      reencrypt: boolean({ description: 'Bring older records under a new key in the background.' }),
     },
     operations: {
       read: {
         handler(context) {
-          const { enabled, operationsMax, interval } = rotation.config(context.session);
+          const { enabled, operationsMax, interval, reencrypt } = rotation.config(context.session);
           return {
-            data: { enabled, max_operations: operationsMax, interval: goDuration(interval) },
+            data: { enabled, max_operations: operationsMax, interval: goDuration(interval), reencrypt },
             topLevel: 'also',
           };
         },
@@ -75,6 +134,7 @@ function configPath({ rotation }: SystemParts, pattern: string): EnginePath {
             ...(input.enabled === undefined ? {} : { enabled: input.enabled }),
             ...(input.max_operations === undefined ? {} : { operationsMax: input.max_operations }),
             ...(input.interval === undefined ? {} : { interval: input.interval }),
+            ...(input.reencrypt === undefined ? {} : { reencrypt: input.reencrypt }),
           });
           return undefined;
         },

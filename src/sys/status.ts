@@ -3,7 +3,7 @@ import { InvalidRequest } from '../base/errors.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { boolean, integer, list, text } from '../engine/fields.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
-import type { Metrics } from '../metrics/metrics.ts';
+import type { MetricsPage } from '../metrics/page.ts';
 import { systemPath } from '../mounts/system-context.ts';
 import { sealCodes } from './health.ts';
 import { metricsPath } from './metrics.ts';
@@ -11,7 +11,7 @@ import { metricsPath } from './metrics.ts';
 export interface StatusParts {
   readonly lifecycle: Lifecycle;
   readonly clock: Clock;
-  readonly metrics: Metrics;
+  readonly metricsPage: MetricsPage;
   readonly apiAddress: string;
   readonly clusterAddress: string;
 }

@@ -51,6 +51,7 @@ describe('hvac', { skip: available() ?? false }, () => {
     ['hvac wraps and unwraps', 'wrapping'],
     ['hvac mounts secrets engines and auth methods', 'mounts'],
     ['hvac uses the tools, keys and configuration of the system', 'system'],
+    ['hvac sets quotas and meets them', 'quotas'],
     ['hvac meets each failure as its own kind of error', 'errors'],
   ] as const) {
     test(title, async () => void (await run(name)));

@@ -36,6 +36,11 @@ const GUIDES: Readonly<Record<string, readonly RegExp[]>> = {
     /^[a-z0-9]{32}/m,
   ],
   'tokens-and-leases.md': [/^token_policies +\["?default"?\]$/m, /^deploy$/m],
+  'quotas.md': [
+    /^rate +20$/m,
+    /Data deleted .*rate-limit\/team/,
+    /^enable_rate_limit_response_headers +true$/m,
+  ],
   'wrapping.md': [/^creation_path +secret\/data\/web$/m, /password:s3cret/, /^only once$/m],
   'audit.md': [/^not in clear\n[1-9]\d*$/m, /Disabled audit device .*at: again\//],
   'cli.md': [/^s3cret\{$/m, /"password": "s3cret"/, /curl .*\/v1\/secret\/data\/web/, /capabilities = \[/],

@@ -61,6 +61,23 @@ describe('work before authentication', () => {
     });
   }
 
+  it('leaves what cannot be parsed in the audit log, without the body', async () => {
+    node.newAuditEntries();
+    const body = '{"password": "a canary"';
+    const { status } = await node.request('POST', 'auth/userpass/login/ann', { token: '', body });
+    assert.equal(status, 400);
+    const entries = node.newAuditEntries();
+    assert.deepEqual(
+      entries.map(({ type, request }) => [type, request.path]),
+      [
+        ['request', 'auth/userpass/login/ann'],
+        ['response', 'auth/userpass/login/ann'],
+      ],
+    );
+    assert.match(entries[1]!.error!, /failed to parse JSON input/);
+    assert.ok(!node.auditLog().includes('a canary'));
+  });
+
   it('is none for a body that is announced as too big', async () => {
     for (const head of [
       'Content-Length: 10737418240',

@@ -99,6 +99,7 @@ export async function prepare(node: FailureNode): Promise<void> {
   await write('auth/approle/role/sample/custom-secret-id', { secret_id: 'secret-id-of-sample' });
   await write('database/config/sample', DATABASE);
   await write('database/roles/sample', DATABASE_ROLE);
+  await write('transit/keys/sample', {});
   await write('kv/sample', { sample: 'value' });
   await write('kv/sample/below', { sample: 'value' });
   await write('secret/data/sample', { data: { sample: 'value' } });
@@ -112,6 +113,7 @@ const PLACEHOLDERS = new Map([
   ['source', 'platform'],
   ['algorithm', 'sha2-256'],
   ['type', 'secret'],
+  ['plaintext', 'plaintext'],
   ['subsystem', 'log'],
 ]);
 
@@ -157,6 +159,7 @@ const BODIES = new Map<string, Record<string, unknown>>([
   ['system/tools/hash/{urlalgorithm}', { input: 'c2FtcGxl' }],
   ['system/loggers', { level: 'trace' }],
   ['system/loggers/{name}', { level: 'trace' }],
+  ['system/quotas/rate-limit/{name}', { path: 'sample', rate: 100_000 }],
   ['system/remount', { from: 'moving', to: 'moved' }],
   ['system/config/cors', { allowed_origins: ['http://127.0.0.1'] }],
   ['database/config/{name}', DATABASE],
@@ -167,6 +170,9 @@ const BODIES = new Map<string, Record<string, unknown>>([
   ['approle/role/{role_name}/secret-id/lookup', { secret_id: 'secret-id-of-sample' }],
   ['userpass/users/{username}', { token_policies: ['sample'] }],
   ['userpass/login/{username}', { password: 'password of nobody' }],
+  ['transit/keys/{name}', { type: 'aes256-gcm96' }],
+  ['transit/encrypt/{name}', { plaintext: 'c2FtcGxl' }],
+  ['transit/datakey/{plaintext}/{name}', { bits: 256 }],
   ['kv/data/{path...}', { data: { sample: 'value' } }],
   ['kv/delete/{path...}', { versions: [1] }],
   ['kv/undelete/{path...}', { versions: [1] }],

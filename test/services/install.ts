@@ -30,10 +30,38 @@ export const pythonPackages = join(
   `python-${requirementsHash()}`,
 );
 
+/** Programs of a Debian package that is unpacked rather than installed: installing it would start a daemon. */
+export const prometheusFolder = join(dirname(dirname(import.meta.dirname)), '.cache', 'prometheus');
+
 /** Installs what is missing; returns a sentence for each thing that could not be had. */
 export async function installServices(): Promise<string[]> {
   const absent = await installDebianPackages();
-  return [...absent, ...(await installPythonPackages())];
+  return [...absent, ...(await installPythonPackages()), ...(await unpack('prometheus', prometheusFolder))];
+}
+
+async function unpack(name: string, target: string): Promise<string[]> {
+  if (existsSync(target)) return [];
+  if (!existsSync('/usr/bin/apt-get')) return [`${name} cannot be unpacked: there is no apt-get here`];
+  const unfinished = `${target}.${process.pid}`;
+  await mkdir(unfinished, { recursive: true });
+  try {
+    const loaded = await runProcess({ command: 'apt-get', args: ['download', '-q', name], cwd: unfinished });
+    const [archive] = globSync('*.deb', { cwd: unfinished });
+    if (loaded.code !== 0 || !archive) return [`${name} cannot be had: ${lastLine(loaded.stderr)}`];
+    const { code, stderr } = await runProcess({
+      command: 'dpkg',
+      args: ['-x', archive, '.'],
+      cwd: unfinished,
+    });
+    if (code !== 0) return [`${name} cannot be unpacked: ${lastLine(stderr)}`];
+    await rm(join(unfinished, archive));
+    await rename(unfinished, target).catch((error: unknown) => {
+      if (!existsSync(target)) throw error;
+    });
+    return [];
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
 }
 
 async function installDebianPackages(): Promise<string[]> {

@@ -13,7 +13,7 @@ export interface ConnectionOptions {
 /** A way to send bytes that mends itself. One call at a time. */
 export interface Connection {
   /** Resolves when the kernel has the messages. */
-  send(messages: readonly string[]): Promise<void>;
+  send(messages: readonly Buffer[]): Promise<void>;
   /** The next `send` starts from nothing. */
   close(): void;
 }
@@ -48,23 +48,23 @@ export function streamConnection(
         reject(new Error('the connection was closed'));
       });
     });
-  const attempt = async (text: string): Promise<void> => {
+  const attempt = async (bytes: Buffer): Promise<void> => {
     const ready = socket ?? (await open());
-    await settledBefore(ready, writeTo(ready, text));
+    await settledBefore(ready, writeTo(ready, bytes));
   };
-  const send = async (text: string): Promise<void> => {
+  const send = async (bytes: Buffer): Promise<void> => {
     const wasOpen = socket !== undefined;
     const started = generation;
     try {
-      await attempt(text);
+      await attempt(bytes);
     } catch (error) {
       if (!wasOpen || generation !== started) throw error;
       close();
-      await attempt(text);
+      await attempt(bytes);
     }
   };
   return {
-    send: (messages) => limited(clock, timeoutMs, send(messages.join('')), close),
+    send: (messages) => limited(clock, timeoutMs, send(Buffer.concat(messages)), close),
     close,
   };
 }
@@ -89,7 +89,7 @@ export function datagramConnection(target: HostAndPort, { clock, timeoutMs }: Co
         resolve(opening);
       });
     });
-  const send = async (messages: readonly string[]): Promise<void> => {
+  const send = async (messages: readonly Buffer[]): Promise<void> => {
     const ready = socket ?? (await open());
     await Promise.all(messages.map((message) => sendDatagram(ready, message)));
   };
@@ -100,7 +100,7 @@ export function datagramConnection(target: HostAndPort, { clock, timeoutMs }: Co
   return { send: (messages) => limited(clock, timeoutMs, send(messages).catch(closing), close), close };
 }
 
-function sendDatagram(socket: DatagramSocket, message: string): Promise<void> {
+function sendDatagram(socket: DatagramSocket, message: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.send(message, (error) => (error ? reject(error) : resolve()));
   });

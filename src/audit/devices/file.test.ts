@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { ManualClock } from '../../base/clock.ts';
-import { auditDeviceConformance, eventually, testDeps } from '../conformance.ts';
+import { auditDeviceConformance, encoded, eventually, testDeps } from '../conformance.ts';
 import type { AuditDevice, AuditDeviceDeps } from '../device.ts';
 import { fileDevice } from './file.ts';
 
@@ -71,12 +71,12 @@ test('file: one that was moved is made anew, and nothing is lost or doubled', as
   const path = newPath();
   const clock = new ManualClock();
   const device = await open({ file_path: path }, { clock });
-  await device.write(['1\n']);
+  await device.write(encoded('1\n'));
   await rename(path, `${path}.1`);
-  await device.write(['2\n']);
+  await device.write(encoded('2\n'));
   clock.advance(200);
-  await device.write(['3\n']);
-  await device.write(['4\n']);
+  await device.write(encoded('3\n'));
+  await device.write(encoded('4\n'));
   await device.close();
   assert.equal((await readFile(`${path}.1`, 'utf8')) + (await readFile(path, 'utf8')), '1\n2\n3\n4\n');
   assert.ok((await readFile(path, 'utf8')).endsWith('4\n'));
@@ -86,11 +86,11 @@ test('file: one that was removed is made anew with what went into the void', asy
   const path = newPath();
   const clock = new ManualClock();
   const device = await open({ file_path: path }, { clock });
-  await device.write(['1\n']);
+  await device.write(encoded('1\n'));
   await unlink(path);
-  await device.write(['2\n']);
+  await device.write(encoded('2\n'));
   clock.advance(200);
-  await device.write(['3\n']);
+  await device.write(encoded('3\n'));
   await device.close();
   assert.equal(await readFile(path, 'utf8'), '2\n3\n');
 });
@@ -103,9 +103,9 @@ test('file: it is an error when it cannot be made anew, until it can', async () 
   const device = await open({ file_path: path }, { clock });
   await rm(parent, { recursive: true });
   clock.advance(200);
-  await assert.rejects(device.write(['1\n']), /no such file or directory/);
+  await assert.rejects(device.write(encoded('1\n')), /no such file or directory/);
   await mkdir(parent);
-  await device.write(['2\n']);
+  await device.write(encoded('2\n'));
   await device.close();
   assert.match(await readFile(path, 'utf8'), /2\n$/);
 });
@@ -145,9 +145,9 @@ test('file: with folders configured, only what really lies in them is written', 
 test('file: stdout, stderr and discard', async () => {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
-  await (await open({ file_path: 'stdout' }, { stdout })).write(['out\n']);
-  await (await open({ file_path: '/dev/stderr' }, { stderr })).write(['err\n']);
-  await (await open({ path: 'discard' })).write(['nothing\n']);
+  await (await open({ file_path: 'stdout' }, { stdout })).write(encoded('out\n'));
+  await (await open({ file_path: '/dev/stderr' }, { stderr })).write(encoded('err\n'));
+  await (await open({ path: 'discard' })).write(encoded('nothing\n'));
   assert.equal(String(stdout.read()), 'out\n');
   assert.equal(String(stderr.read()), 'err\n');
 });
@@ -158,7 +158,7 @@ test('file: an existing file is appended to and may have other names', async () 
   await chmod(path, 0o600);
   await link(path, `${path}.backup`);
   const device = await open({ file_path: path });
-  await device.write(['new\n']);
+  await device.write(encoded('new\n'));
   await device.close();
   assert.equal(await readFile(`${path}.backup`, 'utf8'), 'old\nnew\n');
 });

@@ -40,10 +40,13 @@ const OUTPUTS = new Map<string, (deps: AuditDeviceDeps) => NodeJS.WritableStream
 
 const MODE_DEFAULT = 0o600;
 const VERIFY_EVERY_MS = 100;
-/** Characters kept for writing again; reaching it means looking at once. */
+/** Bytes kept for writing again; reaching it means looking at once. */
 const UNVERIFIED_LENGTH_MAX = 1024 * 1024;
 /** Files there are switches of the kernel, whatever they look like. */
 const SYSTEM_FOLDERS = ['/proc', '/sys', '/dev'];
+
+const LINE_FEED = Buffer.from('\n');
+const NOTHING = Buffer.alloc(0);
 
 interface FileOptions {
   readonly path: string;
@@ -56,7 +59,7 @@ class FileDevice implements AuditDevice {
   readonly #options: FileOptions;
   #handle: FileHandle;
   #verifiedAtMs = Number.NEGATIVE_INFINITY;
-  #unverified: string[] = [];
+  #unverified: Buffer[] = [];
   #unverifiedLength = 0;
   /** The last write ended inside a line. */
   #torn = false;
@@ -72,12 +75,12 @@ class FileDevice implements AuditDevice {
     return new FileDevice(options, await openForAppending(options));
   }
 
-  async write(lines: readonly string[]): Promise<void> {
-    const text = lines.join('');
+  async write(lines: readonly Buffer[]): Promise<void> {
+    const bytes = Buffer.concat(lines);
     if (this.#broken) await this.reload();
-    await this.#append(text);
-    this.#unverified.push(text);
-    this.#unverifiedLength += text.length;
+    await this.#append(bytes);
+    this.#unverified.push(bytes);
+    this.#unverifiedLength += bytes.length;
     const elapsedMs = this.#options.deps.clock.monotonic() - this.#verifiedAtMs;
     if (elapsedMs >= VERIFY_EVERY_MS || this.#unverifiedLength > UNVERIFIED_LENGTH_MAX) await this.#verify();
   }
@@ -93,9 +96,9 @@ class FileDevice implements AuditDevice {
     return this.#handle.close();
   }
 
-  async #append(text: string): Promise<void> {
+  async #append(lines: Buffer): Promise<void> {
     // A line that a full disk cut short must not swallow the next one.
-    const bytes = Buffer.from(this.#torn ? `\n${text}` : text);
+    const bytes = this.#torn ? Buffer.concat([LINE_FEED, lines]) : lines;
     let written = 0;
     try {
       while (written < bytes.length) {
@@ -117,9 +120,9 @@ class FileDevice implements AuditDevice {
       this.#handle.stat(),
     ]);
     if (there?.ino !== ours.ino || there.dev !== ours.dev) {
-      const lost = ours.nlink === 0 ? this.#unverified.join('') : '';
+      const lost = ours.nlink === 0 ? Buffer.concat(this.#unverified) : NOTHING;
       await this.reload();
-      if (lost !== '') await this.#append(lost);
+      if (lost.length > 0) await this.#append(lost);
       this.#options.deps.log.warn('the audit file was moved or removed and has been opened anew', {
         path: this.#options.path,
       });

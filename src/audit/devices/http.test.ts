@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { auditDeviceConformance, eventually, type Receiver, testDeps } from '../conformance.ts';
+import { auditDeviceConformance, encoded, eventually, type Receiver, testDeps } from '../conformance.ts';
 import { httpDevice } from './http.ts';
 
 interface HttpReceiver extends Receiver {
@@ -71,11 +71,11 @@ auditDeviceConformance('http', {
 test('http: header values come from the environment, and no redirect is followed', async () => {
   const there = await receiver();
   const device = await httpDevice.configure(there.options, { ...testDeps, ...deps })();
-  await device.write(['{"a":1}\n']);
+  await device.write(encoded('{"a":1}\n'));
   assert.equal(there.requests[0]!.headers.authorization, 'Bearer secret');
   assert.equal(there.requests[0]!.headers['content-type'], 'application/x-ndjson');
   there.answer(307, { location: '/elsewhere' });
-  await assert.rejects(device.write(['{"a":2}\n']), /status 307/);
+  await assert.rejects(device.write(encoded('{"a":2}\n')), /status 307/);
   assert.equal(there.requests.length, 2);
   await device.close();
   await there.close();

@@ -47,7 +47,7 @@ function openHttp({ url, headers, timeoutMs, deps }: HttpOptions): AuditDevice {
   const secure = url.protocol === 'https:';
   const newAgent = (): HttpAgent => new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 1 });
   let agent = newAgent();
-  const post = (body: string, signal: AbortSignal): Promise<void> =>
+  const post = (body: Buffer, signal: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {
       const send = secure ? httpsRequest : httpRequest;
       const outgoing = send(url, { method: 'POST', agent, headers, signal });
@@ -58,7 +58,7 @@ function openHttp({ url, headers, timeoutMs, deps }: HttpOptions): AuditDevice {
   return {
     write(lines) {
       const abort = new AbortController();
-      return limited(deps.clock, timeoutMs, post(lines.join(''), abort.signal), () => abort.abort());
+      return limited(deps.clock, timeoutMs, post(Buffer.concat(lines), abort.signal), () => abort.abort());
     },
     async reload() {
       agent.destroy();

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { auditDeviceConformance, eventually, testDeps } from '../conformance.ts';
+import { auditDeviceConformance, encoded, eventually, testDeps } from '../conformance.ts';
 import { syslogDevice } from './syslog.ts';
 
 /** RFC 5424: priority 8 × facility + severity, version, time, host, name, process, no id, no structured data. */
@@ -63,7 +63,7 @@ test('syslog: the local agent is reached through the logger program', async () =
   const environment = { PATH: `${folder}:${process.env.PATH}` };
   const open = syslogDevice.configure({ tag: 'coffer', facility: 'local3' }, { ...testDeps, environment });
   const device = await open();
-  await device.write(['{"a":1}\n', '{"b":2}\n']);
+  await device.write(encoded('{"a":1}\n', '{"b":2}\n'));
   await device.close();
   const read = (name: string): Promise<string | undefined> =>
     readFile(join(folder, name), 'utf8').then(
@@ -78,7 +78,7 @@ test('syslog: the local agent is reached through the logger program', async () =
 test('syslog: without the program, writes fail', async () => {
   const open = syslogDevice.configure({}, { ...testDeps, environment: { PATH: '/nonexistent' } });
   const device = await open();
-  await assert.rejects(device.write(['{"a":1}\n']), /local syslog agent/);
+  await assert.rejects(device.write(encoded('{"a":1}\n')), /local syslog agent/);
   await device.close();
 });
 

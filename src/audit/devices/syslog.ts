@@ -36,8 +36,10 @@ export const syslogDevice: AuditDeviceType = {
     const origin = `${hostname() || '-'} ${tag} ${process.pid} -`;
     return async () => {
       const connection = open();
-      const message = (line: string): string =>
-        frame(`${header} ${new Date(deps.clock.now()).toISOString()} ${origin} - ${line.trimEnd()}`);
+      const message = (line: Buffer): Buffer =>
+        frame(
+          `${header} ${new Date(deps.clock.now()).toISOString()} ${origin} - ${line.toString().trimEnd()}`,
+        );
       return {
         write: (lines) => connection.send(lines.map(message)),
         reload: async () => connection.close(),
@@ -68,7 +70,7 @@ const FACILITIES: ReadonlyMap<string, number> = new Map([
 
 interface Destination {
   readonly open: () => Connection;
-  readonly frame: (message: string) => string;
+  readonly frame: (message: string) => Buffer;
 }
 
 function parseAddress(address: string, options: ConnectionOptions): Destination {
@@ -76,7 +78,7 @@ function parseAddress(address: string, options: ConnectionOptions): Destination 
   switch (scheme) {
     case 'udp': {
       const target = parseHostAndPort(rest, 514);
-      return { open: () => datagramConnection(target, options), frame: (message) => message };
+      return { open: () => datagramConnection(target, options), frame: (message) => Buffer.from(message) };
     }
     case 'tcp': {
       const target = parseHostAndPort(rest, 601);
@@ -90,8 +92,8 @@ function parseAddress(address: string, options: ConnectionOptions): Destination 
 }
 
 /** RFC 6587, section 3.4.1. */
-function counted(message: string): string {
-  return `${Buffer.byteLength(message)} ${message}`;
+function counted(message: string): Buffer {
+  return Buffer.from(`${Buffer.byteLength(message)} ${message}`);
 }
 
 interface LocalAgentOptions {
@@ -126,12 +128,12 @@ function localAgent({ facility, tag, timeoutMs, deps }: LocalAgentOptions): Audi
     program = started;
     return started;
   };
-  const send = async (text: string): Promise<void> => {
+  const send = async (bytes: Buffer): Promise<void> => {
     const running = program ?? start();
-    await aliveWhile(running, writeTo(running.stdin!, text));
+    await aliveWhile(running, writeTo(running.stdin!, bytes));
   };
   return {
-    write: (lines) => limited(deps.clock, timeoutMs, send(lines.join('')), () => program?.kill()),
+    write: (lines) => limited(deps.clock, timeoutMs, send(Buffer.concat(lines)), () => program?.kill()),
     reload: async () => stop(),
     close: async () => stop(),
   };

@@ -32,6 +32,7 @@ export function loginPath(fingerprints: Fingerprints): EnginePath {
       }),
     },
     loginName: (_context, input) => input.role_id || undefined,
+    loginRole: ({ view }, input) => readRoleById(view, fingerprints, input.role_id)?.name,
     operations: {
       write: {
         handler(context, input) {

@@ -26,6 +26,7 @@ export function loginPath(): EnginePath {
     public: true,
     fields: loginFields,
     loginName: (_context, input) => canonicalUsername(input.username),
+    loginRole: (_context, input) => canonicalUsername(input.username),
     operations: { write: { handler: logIn, outside: true } },
   });
 }

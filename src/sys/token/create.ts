@@ -7,6 +7,7 @@ import type { Reply } from '../../engine/reply.ts';
 import { checkedAliasName } from '../../identity/aliases.ts';
 import type { Rights } from '../../identity/rights.ts';
 import { grantTtl } from '../../leases/lease.ts';
+import { countTokenCreation } from '../../metrics/tokens.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import { authReply } from '../../tokens/issue.ts';
 import { type Token, tokenPolicies } from '../../tokens/token.ts';
@@ -105,7 +106,7 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
     boundCidrs: role?.token_bound_cidrs.length ? role.token_bound_cidrs : free ? [] : parent.boundCidrs,
     ...(wanted.id ? { id: wanted.id } : {}),
   });
-  parts.metrics.count('vault_token_creation', 1, { auth_method: 'token', mount_point: 'auth/token/' });
+  countTokenCreation(parts.metrics, context.mount, token);
   return {
     auth: authReply(id, token, ttl, rights),
     warnings: [...warnings, ...missingPolicies(parts, context, policies)],

@@ -1,0 +1,120 @@
+/**
+ * Composition: what the parts of a running server are asked for their metrics, and where those are sent. Nothing here is
+ * on the way of a request.
+ */
+import type { Barrier } from './barrier/barrier.ts';
+import type { Clock } from './base/clock.ts';
+import type { Logger } from './base/logger.ts';
+import type { Lifecycle } from './lifecycle/lifecycle.ts';
+import type { Labels, Metrics } from './metrics/metrics.ts';
+import { observeRuntime } from './metrics/runtime.ts';
+import type { TelemetrySettings } from './metrics/settings.ts';
+import type { Domains } from './pipeline/exchange.ts';
+import type { CommitMeasure } from './store/open.ts';
+
+export interface ObservedServer {
+  readonly metrics: Metrics;
+  readonly telemetry: TelemetrySettings;
+  readonly lifecycle: Lifecycle;
+  readonly barrier: Barrier;
+  readonly inFlight: ReadonlyMap<string, unknown>;
+  /** Undefined while sealed. */
+  domains(): Domains | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** How long a window of quantiles is; two of them are looked at. */
+const WINDOW_MS = 60_000;
+
+export function observeServer(server: ObservedServer): { stop(): Promise<void> } {
+  const { metrics, clock } = server;
+  observeCore(server);
+  observeBarrier(server);
+  observeMounts(server);
+  const runtime = observeRuntime(metrics, clock.now());
+  const stopWindows = every(clock, WINDOW_MS, () => {
+    metrics.turnWindow();
+    runtime.turnWindow();
+  });
+  return {
+    async stop() {
+      stopWindows();
+      runtime.stop();
+    },
+  };
+}
+
+/** `storage.commit*`: what it takes until writes are agreed and on disk, and how much goes out together. */
+export function measureCommits(metrics: Metrics, clock: Clock): CommitMeasure {
+  const took = metrics.timing('storage.commit');
+  const changes = metrics.counter('storage.commit_changes');
+  const bytes = metrics.counter('storage.commit_bytes');
+  return {
+    clock,
+    committed(ms, commit) {
+      took.note(ms);
+      changes.add(commit.changes);
+      bytes.add(commit.bytes);
+    },
+  };
+}
+
+function observeCore({ metrics, lifecycle, inFlight, domains }: ObservedServer): void {
+  // There from the start, so that an alert on its rate works from the first failure.
+  metrics.counter('core.request_errors');
+  metrics.observed('core.unsealed', () => (lifecycle.sealed ? 0 : 1));
+  metrics.observed('core.active', () => (lifecycle.sealed ? 0 : 1));
+  metrics.observed('core.initialized', () => (lifecycle.initialized ? 1 : 0));
+  metrics.observed('core.in_flight_requests', () => inFlight.size);
+  metrics.observed('core.locked_users', () => {
+    const now = domains();
+    if (!now) return undefined;
+    let names = 0;
+    for (const locked of now.lockouts.locked((accessor) => now.mounts.byAccessor(accessor)).values())
+      names += locked.length;
+    return names;
+  });
+}
+
+function observeBarrier({ metrics, barrier }: ObservedServer): void {
+  metrics.observed('cache.hit', () => barrier.cacheUse.hits, 'counter');
+  metrics.observed('cache.miss', () => barrier.cacheUse.misses, 'counter');
+  metrics.observed('barrier.corrupt_reads', () => barrier.corruptReads, 'counter');
+  // These throw while sealed, and are left out then.
+  metrics.observed('barrier.estimated_encryptions', () => barrier.keyStatus.encryptions);
+  metrics.observed('barrier.key_term', () => barrier.keyStatus.term);
+  metrics.observed('barrier.key_installed_time_seconds', () => barrier.keyStatus.installTimeMs / 1000);
+}
+
+function observeMounts({ metrics, domains }: ObservedServer): void {
+  const mounts = () => [...(domains()?.mounts.all() ?? [])];
+  metrics.observed('core.mount_table.num_entries', () => {
+    const counts = new Map<string, { labels: Labels; count: number }>();
+    for (const { entry } of mounts()) {
+      const type = entry.class === 'auth' ? 'auth' : 'logical';
+      const key = `${type} ${entry.local}`;
+      const group = counts.get(key) ?? { labels: { type, local: String(entry.local) }, count: 0 };
+      counts.set(key, group);
+      group.count++;
+    }
+    return Array.from(counts.values(), ({ labels, count }) => [labels, count] as const);
+  });
+  metrics.observed('core.mount_table.failed', () => {
+    const now = domains();
+    return now && mounts().filter(({ failure }) => failure).length;
+  });
+}
+
+/** Does `work` again and again; the returned function ends it. */
+function every(clock: Clock, ms: number, work: () => void): () => void {
+  let cancel: () => void;
+  const next = () => {
+    cancel = clock.after(ms, () => {
+      next();
+      work();
+    });
+  };
+  next();
+  return () => cancel();
+}

@@ -1,0 +1,27 @@
+/**
+ * Transit: encryption, signatures and codes by keys that never leave. Owns the keys of one mount and what is done with
+ * them; it keeps nothing of what it encrypts. The primitives it uses are in crypto/ and in Node.
+ */
+import type { Engine, EngineType } from '../../engine/engine.ts';
+import { datakeyPath } from './datakey.ts';
+import { decryptPath } from './decrypt.ts';
+import { encryptPath } from './encrypt.ts';
+import { Keys } from './key.ts';
+import { keyPaths } from './key-paths.ts';
+import { rewrapPath } from './rewrap.ts';
+import { sweepWork } from './sweep.ts';
+
+export const transit: EngineType = {
+  type: 'transit',
+  class: 'secret',
+  summary: 'Encrypts, signs and hashes what it is sent, by keys that it keeps.',
+  open(): Engine {
+    const keys = new Keys();
+    return {
+      paths: [...keyPaths(keys), encryptPath(keys), decryptPath(keys), rewrapPath(keys), datakeyPath(keys)],
+      periodic: [sweepWork],
+      changed: () => keys.clear(),
+      close: () => keys.clear(),
+    };
+  },
+};
