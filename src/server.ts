@@ -21,6 +21,7 @@ import { TELEMETRY_DEFAULTS, type TelemetrySettings } from './metrics/settings.t
 import { measureCommits, observeServer } from './observability.ts';
 import { type InFlight, shownInFlight } from './pipeline/exchange.ts';
 import { createPipeline } from './pipeline/index.ts';
+import { OVERLOAD_LIMITS_DEFAULT, OverloadGuard, type OverloadLimits } from './quotas/overload.ts';
 import type { Seal } from './seal/seal.ts';
 import { cachedCopy } from './store/cached-copy.ts';
 import { openLmdbCopy } from './store/lmdb.ts';
@@ -51,6 +52,7 @@ export interface ServerSettings {
   readonly telemetry?: TelemetrySettings;
   /** Requests that take as long are told to the log; one second unless set. Infinity: never. */
   readonly slowRequestMs?: number;
+  readonly overload?: OverloadLimits;
   readonly sanitizedConfig: Record<string, unknown>;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -138,6 +140,17 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
   });
   const domains = () => (lifecycle.sealed ? undefined : unsealed?.domains);
   const observing = observeServer({ metrics, telemetry, lifecycle, barrier, inFlight, domains, clock, log });
+  const overload = new OverloadGuard({
+    limits: settings.overload ?? OVERLOAD_LIMITS_DEFAULT,
+    load: {
+      requestsInFlight: () => inFlight.size,
+      revisions: () => ({ newest: store.revision, durable: store.durableRevision }),
+    },
+    clock,
+    log: log.named('core'),
+  });
+  metrics.observed('core.overloaded', () => (overload.shedding ? 1 : 0));
+  overload.start();
   const handle = createPipeline({
     domains,
     statusPaths: new PathTable(
@@ -151,6 +164,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
     ),
     sealedError: () => lifecycle.sealedError(),
     inFlight,
+    overload,
     clock,
     requestId: () => random.uuid(),
     metrics,
@@ -167,6 +181,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
       cors: () => server.cors,
     });
   } catch (error) {
+    overload.stop();
     await observing.stop();
     await closeStorage();
     throw error;
@@ -180,6 +195,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
     domains,
     async stop() {
       await opened.close({ graceMs: SHUTDOWN_GRACE_MS });
+      overload.stop();
       await lifecycle.seal();
       await observing.stop();
       await closeStorage();

@@ -22,6 +22,7 @@ import { TELEMETRY_DEFAULTS } from '../src/metrics/settings.ts';
 import type { Domains, InFlight } from '../src/pipeline/exchange.ts';
 import { createPipeline } from '../src/pipeline/index.ts';
 import type { WireReply, WireRequest } from '../src/pipeline/wire.ts';
+import { OVERLOAD_LIMITS_DEFAULT, OverloadGuard } from '../src/quotas/overload.ts';
 import { openMemoryCopy } from '../src/store/memory.ts';
 import { openStore } from '../src/store/open.ts';
 import type { ServerFacts } from '../src/sys/parts.ts';
@@ -121,6 +122,15 @@ export async function openNode({ engines = [] as readonly EngineType[] } = {}) {
   });
   const domains: Domains = { ...opened!.domains, audit };
   const inFlight = new Map<string, InFlight>();
+  const overload = new OverloadGuard({
+    limits: OVERLOAD_LIMITS_DEFAULT,
+    load: {
+      requestsInFlight: () => inFlight.size,
+      revisions: () => ({ newest: store.revision, durable: store.durableRevision }),
+    },
+    clock,
+    log: silentLogger,
+  });
   const handle = createPipeline({
     domains: () => (lifecycle.sealed ? undefined : domains),
     statusPaths: new PathTable(
@@ -128,6 +138,7 @@ export async function openNode({ engines = [] as readonly EngineType[] } = {}) {
     ),
     sealedError: () => lifecycle.sealedError(),
     inFlight,
+    overload,
     clock,
     requestId: () => random.uuid(),
     metrics,
@@ -139,7 +150,7 @@ export async function openNode({ engines = [] as readonly EngineType[] } = {}) {
     handle(wireRequest(path, body, { token: root, ...request }));
   const call = async (path: string, body?: UnknownRecord, request: TestRequest = {}): Promise<Body> =>
     (await send(path, body, request)).body as unknown as Body;
-  return { clock, disk, store, lifecycle, domains, trail, inFlight, metrics, root, send, call };
+  return { clock, disk, store, lifecycle, overload, domains, trail, inFlight, metrics, root, send, call };
 }
 
 /** The API's JSON, for tests that know which of it is there. */

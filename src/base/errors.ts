@@ -70,6 +70,13 @@ export class UnsupportedMedia extends CofferError {
 export class QuotaExceeded extends CofferError {
   readonly code = 'quota_exceeded';
 }
+/** 503: too much to do; the request may be tried again later. */
+export class Overloaded extends CofferError {
+  readonly code = 'overloaded';
+  constructor(message = 'overloaded, try again later', options = {}) {
+    super(message, options);
+  }
+}
 /** 503: sealed. */
 export class Sealed extends CofferError {
   readonly code = 'sealed';

@@ -57,6 +57,7 @@ test('a small configuration has all defaults', () => {
     listeners: [{ type: 'tcp', address: '127.0.0.1:8200', tlsDisable: true }],
     seals: [],
     audits: [],
+    overload: {},
     userLockouts: new Map(),
     telemetry: {},
     defaultLeaseTtlSeconds: 2_764_800,
@@ -215,6 +216,16 @@ test('listeners: every field is typed', () => {
     },
     { type: 'unix', address: '/run/coffer.sock', socketMode: '0660', socketUser: '1000' },
   ]);
+});
+
+test('overload protection has limits of its own, and is off where Vault’s is', () => {
+  const { config, warnings } = part(`
+    overload_protection { max_requests_in_flight = 50 max_event_loop_delay = "2s" max_commit_delay = 0 }`);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(config.overload, { requestsInFlight: 50, eventLoopDelayMs: 2000, commitDelayMs: 0 });
+  const vaults = part('adaptive_overload_protection { disable_write_controller = true }');
+  assert.deepEqual(vaults.config.overload, { disabled: true });
+  assert.deepEqual(errorsOf(() => part('overload_protection { max_commit_delay = "soon" }')).length, 1);
 });
 
 test('seals, audit devices and lockouts', () => {

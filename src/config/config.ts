@@ -13,7 +13,9 @@ import { type ListenerConfig, readListeners } from './listeners.ts';
 import { readSeals, type SealConfig } from './seals.ts';
 import {
   type AuditConfig,
+  type OverloadConfig,
   readAudits,
+  readOverload,
   readTelemetry,
   readUserLockouts,
   type TelemetryConfig,
@@ -34,7 +36,7 @@ import {
 export { ConfigError, type Finding, formatFinding } from './findings.ts';
 export type { ListenerConfig, ResponseHeaders } from './listeners.ts';
 export type { SealConfig, SealKind } from './seals.ts';
-export type { AuditConfig, TelemetryConfig, UserLockoutConfig } from './stanzas.ts';
+export type { AuditConfig, OverloadConfig, TelemetryConfig, UserLockoutConfig } from './stanzas.ts';
 export type { StorageConfig, StorageKind, StorageOf } from './storage.ts';
 
 export interface ServerConfig extends TopConfig {
@@ -47,6 +49,7 @@ export interface ServerConfig extends TopConfig {
   /** By auth method and `all`; a method's own values count before those of `all`. */
   readonly userLockouts: ReadonlyMap<string, UserLockoutConfig>;
   readonly telemetry: TelemetryConfig;
+  readonly overload: OverloadConfig;
 }
 
 export interface LoadOptions {
@@ -100,6 +103,7 @@ interface Part {
   readonly audits: readonly AuditConfig[];
   readonly userLockouts: readonly [string, UserLockoutConfig][];
   readonly telemetry: TelemetryConfig;
+  readonly overload: OverloadConfig;
 }
 
 function readPart(body: HclObject, scope: Scope, environment: Environment): Part {
@@ -113,6 +117,7 @@ function readPart(body: HclObject, scope: Scope, environment: Environment): Part
     audits: guarded(scope, () => readAudits(body, scope)) ?? [],
     userLockouts: guarded(scope, () => readUserLockouts(body, scope)) ?? [],
     telemetry: guarded(scope, () => readTelemetry(body, scope)) ?? {},
+    overload: guarded(scope, () => readOverload(body, scope)) ?? {},
   };
 }
 
@@ -143,6 +148,7 @@ function merged(parts: readonly Part[], environment: Environment): ServerConfig 
     audits: parts.flatMap((part) => part.audits),
     userLockouts,
     telemetry: Object.assign({}, ...parts.map((part) => part.telemetry)),
+    overload: Object.assign({}, ...parts.map((part) => part.overload)),
   };
 }
 

@@ -2,6 +2,7 @@ import { blocks, type HclObject, type HclValue } from '../hcl/hcl.ts';
 import {
   boolean,
   count,
+  type FieldTable,
   field,
   milliseconds,
   type Reader,
@@ -74,6 +75,29 @@ export function readAudits(body: HclObject, scope: Scope): AuditConfig[] {
     const { description = '', local = false, options = {} } = readFields(block.body, AUDIT_FIELDS, within);
     return { type, path, description, local, options };
   });
+}
+
+/** What an `overload_protection` stanza sets. */
+export type OverloadConfig = Readonly<Values<typeof OVERLOAD_FIELDS>>;
+
+const OVERLOAD_FIELDS = {
+  disabled: field('disabled', boolean),
+  max_event_loop_delay: field('eventLoopDelayMs', milliseconds),
+  max_requests_in_flight: field('requestsInFlight', count),
+  max_commit_delay: field('commitDelayMs', milliseconds),
+} as const;
+
+/** Vault's stanza for its own kind of protection: turned off there, it is off here. */
+const ADAPTIVE_FIELDS = { disable_write_controller: field('disabled', boolean) } as const;
+
+export function readOverload(body: HclObject, scope: Scope): OverloadConfig {
+  const read = (stanza: string, fields: FieldTable) =>
+    blocks(body, stanza, 0).map((block) => readFields(block.body, fields, scope.inside(stanza)));
+  return Object.assign(
+    {},
+    ...read('adaptive_overload_protection', ADAPTIVE_FIELDS),
+    ...read('overload_protection', OVERLOAD_FIELDS),
+  );
 }
 
 /** What a `user_lockout` stanza sets. */

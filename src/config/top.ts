@@ -113,11 +113,13 @@ export const TOP_ENVIRONMENT = {
 
 /** Stanzas with readers of their own. */
 export const STANZAS: readonly string[] = [
+  'adaptive_overload_protection',
   'audit',
   'backend',
   'ha_backend',
   'ha_storage',
   'listener',
+  'overload_protection',
   'seal',
   'storage',
   'telemetry',

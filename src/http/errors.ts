@@ -27,6 +27,7 @@ const STATUS_BY_CODE: ReadonlyMap<string, number> = new Map([
   ['too_large', 413],
   ['unsupported_media', 415],
   ['quota_exceeded', 429],
+  ['overloaded', 503],
   ['sealed', 503],
   ['not_initialized', 400],
   ['outside_failure', 502],

@@ -18,6 +18,7 @@ import type { SystemContext } from '../mounts/system-context.ts';
 import type { WorkParts } from '../mounts/work.ts';
 import type { Acl, AclDecision } from '../policies/acl.ts';
 import type { Policies } from '../policies/store.ts';
+import type { OverloadGuard } from '../quotas/overload.ts';
 import type { Quotas } from '../quotas/quotas.ts';
 import type { Token } from '../tokens/token.ts';
 import type { Tokens } from '../tokens/tokens.ts';
@@ -47,6 +48,7 @@ export interface PipelineParts {
   /** What a sealed server says: not initialised, or sealed. */
   sealedError(): Error;
   readonly inFlight: Map<string, InFlight>;
+  readonly overload: OverloadGuard;
   readonly clock: Clock;
   readonly requestId: () => string;
   readonly metrics: Metrics;

@@ -19,6 +19,7 @@ import { matchMount } from './mount.ts';
 import { resolveNamespace } from './namespace.ts';
 import { checkPolicy } from './policy.ts';
 import { readInput } from './read-input.ts';
+import { shedLoad } from './shed.ts';
 import { serveStatus } from './status.ts';
 import { checksEnd, engineBegins, engineEnds, noteWait, RequestTimer } from './times.ts';
 import { identifyToken } from './token.ts';
@@ -61,6 +62,7 @@ export function createPipeline(parts: PipelineParts): Handle {
   return (wire) => {
     const status = serveStatus(parts, wire);
     if (status) return status;
+    if (parts.overload.shedding) shedLoad(parts, wire);
     const domains = parts.domains();
     if (!domains) throw parts.sealedError();
     const exchange = beginExchange(parts, domains, wire);

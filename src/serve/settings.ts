@@ -3,6 +3,7 @@ import { systemRandom } from '../base/random.ts';
 import { loadConfig, type SealConfig, type ServerConfig } from '../config/config.ts';
 import { sanitizedConfig } from '../config/sanitized.ts';
 import { LOCKOUT_DEFAULTS, type LockoutDefaults } from '../lockouts/lockouts.ts';
+import { OVERLOAD_LIMITS_DEFAULT } from '../quotas/overload.ts';
 import type { Seal } from '../seal/seal.ts';
 import { openStaticSeal, type StaticSealConfig } from '../seal/static.ts';
 import { type ServerSettings, STORAGE } from '../server.ts';
@@ -37,6 +38,7 @@ export async function settingsOf(
     audits: config.audits,
     lockouts: (mountType) => lockoutOf(config, mountType),
     telemetry: telemetryOf(config.telemetry),
+    overload: { ...OVERLOAD_LIMITS_DEFAULT, ...config.overload },
     ...(config.slowRequestsMs !== undefined && {
       slowRequestMs: config.slowRequestsMs || Number.POSITIVE_INFINITY,
     }),

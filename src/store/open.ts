@@ -89,6 +89,10 @@ class PendingStore implements Store {
     return this.#copy.size;
   }
 
+  get durableRevision(): Revision {
+    return this.#durable;
+  }
+
   begin(): Transaction {
     return beginTransaction({
       copy: this.#copy,

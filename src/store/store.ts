@@ -11,6 +11,8 @@ export interface Store {
   readonly revision: Revision;
   /** About how many records there are, without those that are pending. */
   readonly size: number;
+  /** The newest revision that is durable. */
+  readonly durableRevision: Revision;
   /** Resolves when everything up to `revision` is durable; rejects with `Unavailable` if that failed. Resolves at once (undefined) when it already is. */
   durable(revision: Revision): Promise<void> | undefined;
   /** Called once when a commit failed: pending state is gone, `apply` throws from then on, the node must step down. */
