@@ -9,6 +9,7 @@ import type { Lifecycle } from './lifecycle/lifecycle.ts';
 import type { Labels, Metrics } from './metrics/metrics.ts';
 import { observeRuntime } from './metrics/runtime.ts';
 import type { TelemetrySettings } from './metrics/settings.ts';
+import { openSink } from './metrics/statsd.ts';
 import type { Domains } from './pipeline/exchange.ts';
 import type { CommitMeasure } from './store/open.ts';
 
@@ -26,6 +27,8 @@ export interface ObservedServer {
 
 /** How long a window of quantiles is; two of them are looked at. */
 const WINDOW_MS = 60_000;
+/** How often changes go to statsd and its like. */
+const SEND_MS = 1000;
 
 export function observeServer(server: ObservedServer): { stop(): Promise<void> } {
   const { metrics, clock } = server;
@@ -37,9 +40,16 @@ export function observeServer(server: ObservedServer): { stop(): Promise<void> }
     metrics.turnWindow();
     runtime.turnWindow();
   });
+  const sinks = server.telemetry.sinks.map((settings) =>
+    openSink({ metrics, shown: server.telemetry.shown, settings, clock, log: server.log.named('telemetry') }),
+  );
+  const stopSending =
+    sinks.length > 0 ? every(clock, SEND_MS, () => void sinks.map((sink) => sink.flush())) : () => {};
   return {
     async stop() {
       stopWindows();
+      stopSending();
+      for (const sink of sinks) sink.close();
       runtime.stop();
     },
   };

@@ -118,6 +118,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
         server,
         metrics,
         metricsPage,
+        telemetry,
         clock,
         random,
         log,

@@ -12,13 +12,14 @@ import type { Clock } from './base/clock.ts';
 import type { Logger, LogLevels } from './base/logger.ts';
 import type { Random } from './base/random.ts';
 import type { EngineType } from './engine/engine.ts';
-import { Identity } from './identity/identity.ts';
 import { Leases } from './leases/leases.ts';
 import { Ceremonies } from './lifecycle/ceremonies.ts';
 import type { Lifecycle, Unsealed } from './lifecycle/lifecycle.ts';
 import { type LockoutDefaults, Lockouts } from './lockouts/lockouts.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import type { MetricsPage } from './metrics/page.ts';
+import type { TelemetrySettings } from './metrics/settings.ts';
+import { UsageGauges } from './metrics/usage.ts';
 import { type MountClass, routePath } from './mounts/entry.ts';
 import { type EngineRegistry, Mounts, type NewMount } from './mounts/mounts.ts';
 import { Periodic } from './mounts/periodic.ts';
@@ -31,7 +32,6 @@ import { secretsEngines } from './secrets/registry.ts';
 import type { Store } from './store/store.ts';
 import { loadSettings } from './sys/config.ts';
 import { systemEngine } from './sys/engine.ts';
-import { identityEngine } from './sys/identity/engine.ts';
 import { endMount } from './sys/mount-ending.ts';
 import type { ServerFacts, SystemParts } from './sys/parts.ts';
 import { tokenEngine } from './sys/token/engine.ts';
@@ -46,6 +46,7 @@ export interface UnsealedOptions {
   server: ServerFacts;
   metrics: Metrics;
   metricsPage: MetricsPage;
+  telemetry: TelemetrySettings;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -65,7 +66,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
   const registry = new Map<MountClass, EngineType[]>();
   const passwordPolicies = new PasswordPolicies({ random: options.random });
   const domains = openDomains(options, registry, passwordPolicies);
-  const { mounts, tokens, leases, policies, identity, quotas, audit, openSession: session } = domains;
+  const { mounts, tokens, leases, policies, quotas, audit, openSession: session } = domains;
   const reencryption = new Reencryption({ ...options, log });
   const rotation = new KeyRotation({ ...options, openSession: session, reencryption, log });
   options.metrics.observed('coffer_reencryption_remaining_records', () => reencryption.remaining);
@@ -85,10 +86,10 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     ...secretsEngines,
     ...authMethods,
     tokenEngine(parts),
-    identityEngine(parts),
     systemEngine(parts, passwordPolicies),
   ]);
   const periodic = new Periodic({ ...domains, mounts: () => mounts.all(), clock: options.clock, log });
+  const usage = new UsageGauges({ ...options, ...domains, log });
   return {
     domains,
     initialize(within) {
@@ -110,8 +111,9 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       rotation.start();
       leases.start();
       periodic.start();
+      usage.start();
       for (const entry of leaving) {
-        endMount({ openSession: session, mounts, identity }, entry).catch((error) =>
+        endMount({ openSession: session, mounts }, entry).catch((error) =>
           log.error('clearing a disabled mount failed', { error }),
         );
       }
@@ -119,6 +121,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     },
     async stop() {
       ceremonies.close();
+      usage.stop();
       await periodic.stop();
       leases.stop();
       tokens.stop();
@@ -152,13 +155,6 @@ const FIRST_MOUNTS: readonly NewMount[] = [
     type: 'token',
     uuid: '00000000-0000-4000-8000-000000000003',
     description: 'token based credentials',
-  },
-  {
-    path: 'identity/',
-    class: 'system',
-    type: 'identity',
-    uuid: '00000000-0000-4000-8000-000000000004',
-    description: 'identity store',
   },
 ];
 
@@ -213,6 +209,7 @@ function openDomains(
     openSession: session,
     mountByUuid: (uuid) => mounts.byUuid(uuid),
     revokeToken: (within, token) => tokens.revokeLeased(within, token),
+    metrics: options.metrics,
     work,
     clock,
     random,
@@ -230,22 +227,9 @@ function openDomains(
     ...options.audit,
   });
   const policies = new Policies({ clock });
-  const identity = new Identity({ clock, random, mounts });
   const lockouts = new Lockouts({ clock, defaults: options.lockouts });
   const quotas: Quotas = new Quotas({ clock, random });
-  return {
-    openSession: session,
-    mounts,
-    tokens,
-    leases,
-    policies,
-    identity,
-    wrapping,
-    lockouts,
-    quotas,
-    audit,
-    work,
-  };
+  return { openSession: session, mounts, tokens, leases, policies, wrapping, lockouts, quotas, audit, work };
 }
 
 function systemParts(

@@ -11,6 +11,7 @@ import { turn } from '../src/base/turn.ts';
 import type { EngineType } from '../src/engine/engine.ts';
 import { Leases } from '../src/leases/leases.ts';
 import { openLocalLog } from '../src/log/local.ts';
+import { createMetrics } from '../src/metrics/metrics.ts';
 import type { MountClass } from '../src/mounts/entry.ts';
 import { Mounts } from '../src/mounts/mounts.ts';
 import type { WorkParts } from '../src/mounts/work.ts';
@@ -58,6 +59,7 @@ export async function openDomains(options: DomainsOptions = {}) {
     openSession: session,
     mountByUuid: (uuid) => mounts.byUuid(uuid),
     revokeToken: (within, token) => tokens.revokeLeased(within, token),
+    metrics: createMetrics(),
     work,
     clock,
     random,

@@ -95,6 +95,7 @@ export async function openNode({ engines = [] as readonly EngineType[] } = {}) {
         server: FACTS,
         metrics,
         metricsPage,
+        telemetry: TELEMETRY_DEFAULTS,
         clock,
         random,
         log: silentLogger,

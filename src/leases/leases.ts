@@ -10,6 +10,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { turn } from '../base/turn.ts';
 import type { LeaseGrant } from '../engine/reply.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { type WorkParts, workContext } from '../mounts/work.ts';
 import { grantTtl, type Lease, type SecretLease, type TokenLease } from './lease.ts';
@@ -33,6 +34,7 @@ export interface LeasesOptions {
   /** Ends a token and everything under it. */
   revokeToken(session: Session, token: TokenLease): Promise<void> | void;
   work: WorkParts;
+  metrics: Metrics;
   clock: Clock;
   random: Random;
   log: Logger;

@@ -1,6 +1,7 @@
 import { persist, type Session } from '../barrier/session.ts';
 import { Unavailable } from '../base/errors.ts';
 import { turn } from '../base/turn.ts';
+import type { Counter } from '../metrics/timing.ts';
 import { workContext } from '../mounts/work.ts';
 import { isIrrevocable, type Lease, type TokenLease } from './lease.ts';
 import type { LeasesOptions } from './leases.ts';
@@ -34,6 +35,8 @@ export class Revoker {
   readonly #options: LeasesOptions;
   readonly #underWay = new Map<string, Promise<void>>();
   readonly #slots = new Map<string, Slots>();
+  readonly #expired: Counter;
+  readonly #failures: Counter;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #cancelWake: (() => void) | undefined;
   #passing = false;
@@ -43,6 +46,10 @@ export class Revoker {
 
   constructor(options: LeasesOptions) {
     this.#options = options;
+    this.#expired = options.metrics.counter('expire.lease_expiration');
+    this.#failures = options.metrics.counter('expire.lease_expiration.error');
+    options.metrics.observed('expire.job_manager.queue_length', () => this.#waiting());
+    options.metrics.observed('expire.job_manager.total_jobs', () => this.#underWay.size);
   }
 
   start(): void {
@@ -171,6 +178,7 @@ export class Revoker {
       deleteLease(session, lease);
       return;
     }
+    this.#failures.add();
     const attempts = (lease.attempts ?? 0) + 1;
     const seconds = Math.min(BACKOFF_SECONDS_FIRST * 2 ** (attempts - 1), BACKOFF_SECONDS_MAX);
     const dueAtMs = clock.now() + seconds * (750 + random.below(500));
@@ -226,6 +234,7 @@ export class Revoker {
     }
     if (lease?.dueAtMs !== dueAtMs) dropDue(session, key);
     if (!lease || lease.dueAtMs > nowMs || !this.#hasRoom(lease)) return;
+    if (!lease.attempts) this.#expired.add();
     try {
       void this.endIn(session, id, { force: false });
     } catch (error) {
@@ -237,6 +246,13 @@ export class Revoker {
     const nowMs = this.#options.clock.now();
     const next = nextDueMs(this.#options.openSession());
     if (next !== undefined) this.wakeBy(next <= nowMs ? nowMs + BUSY_LOOK_AGAIN_MS : next);
+  }
+
+  /** Revocations that wait for others at their mount. */
+  #waiting(): number {
+    let waiting = 0;
+    for (const slots of this.#slots.values()) waiting += slots.waiting;
+    return waiting;
   }
 
   #hasRoom(lease: Lease): boolean {
@@ -266,6 +282,9 @@ class Slots {
   readonly #waiting: (() => void)[] = [];
   constructor(count: number) {
     this.#left = count;
+  }
+  get waiting(): number {
+    return this.#waiting.length;
   }
   get free(): boolean {
     return this.#left > 0;

@@ -1,4 +1,4 @@
-import type { Operation } from '../engine/engine.ts';
+import type { EnginePath, Operation } from '../engine/engine.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import type { Metrics } from './metrics.ts';
 import type { Timing } from './timing.ts';
@@ -16,12 +16,55 @@ export interface RequestTimes {
 
 export interface MeasuredRequest {
   readonly mount: OpenMount | undefined;
+  readonly path: EnginePath | undefined;
   readonly operation: Operation;
   readonly login: boolean;
 }
 
 /** Mounts with timings of their own, which carry the mount's path in their names. */
 const MOUNTS_MAX = 500;
+
+const POLICY = {
+  read: 'policy.get_policy',
+  update: 'policy.set_policy',
+  delete: 'policy.delete_policy',
+} as const;
+const POLICIES = { list: 'policy.list_policies', read: 'policy.list_policies' } as const;
+const CREATE = { update: 'token.create' } as const;
+const LOOKUP = { read: 'token.lookup', update: 'token.lookup' } as const;
+const REVOKE = { update: 'token.revoke' } as const;
+const REVOKE_LEASE = { update: 'expire.revoke' } as const;
+const RENEW = { update: 'expire.renew' } as const;
+const RENEW_TOKEN = { update: 'expire.renew-token' } as const;
+const LEASE_TIMES = { update: 'expire.fetch-lease-times' } as const;
+
+/** What the host does that has a documented name of its own, by the type of the mount and the path's pattern. */
+const NAMED: Readonly<Record<string, Partial<Record<Operation, string>>>> = {
+  'system/policies/acl': POLICIES,
+  'system/policy': POLICIES,
+  'system/policies/acl/{name...}': POLICY,
+  'system/policy/{name...}': POLICY,
+  'system/leases/lookup': LEASE_TIMES,
+  'system/leases/renew': RENEW,
+  'system/leases/renew/{url_lease_id...}': RENEW,
+  'system/leases/revoke': REVOKE_LEASE,
+  'system/leases/revoke/{url_lease_id...}': REVOKE_LEASE,
+  'system/leases/revoke-prefix/{prefix...}': { update: 'expire.revoke-prefix' },
+  'system/leases/revoke-force/{prefix...}': { update: 'expire.revoke-force' },
+  'token/create': CREATE,
+  'token/create-orphan': CREATE,
+  'token/create/{role_name}': CREATE,
+  'token/lookup': LOOKUP,
+  'token/lookup-self': LOOKUP,
+  'token/lookup-accessor': LOOKUP,
+  'token/renew': RENEW_TOKEN,
+  'token/renew-self': RENEW_TOKEN,
+  'token/renew-accessor': RENEW_TOKEN,
+  'token/revoke': REVOKE,
+  'token/revoke-self': REVOKE,
+  'token/revoke-accessor': REVOKE,
+  'token/revoke-orphan': { update: 'token.revoke' },
+};
 
 type Route = Partial<Record<Operation, Timing>>;
 
@@ -32,6 +75,7 @@ export class RequestMetrics {
   readonly #logins: Timing;
   readonly #checks: Timing;
   readonly #routes = new WeakMap<OpenMount, Route>();
+  readonly #namedByPath = new WeakMap<EnginePath, Route>();
   readonly #names = new Set<string>();
   #lastMount: OpenMount | undefined;
   #lastRoute: Route = {};
@@ -48,8 +92,11 @@ export class RequestMetrics {
     const { startedMs, checkedMs, engineMs, answeredMs, endedMs } = times;
     (request.login ? this.#logins : this.#all).note(endedMs - startedMs);
     if (checkedMs > 0) this.#checks.note(checkedMs - startedMs);
-    if (answeredMs > 0 && request.mount)
-      this.#timing(request.mount, request.operation).note(answeredMs - engineMs);
+    const { mount, path, operation } = request;
+    if (answeredMs === 0 || !mount) return;
+    const ms = answeredMs - engineMs;
+    this.#timing(mount, operation).note(ms);
+    if (mount.host && path) this.#named(mount, path, operation)?.note(ms);
   }
 
   #timing(mount: OpenMount, operation: Operation): Timing {
@@ -62,6 +109,21 @@ export class RequestMetrics {
     const timing = this.#metrics.timing(`route.${operation}.${this.#nameOf(mount)}`);
     this.#lastRoute[operation] = timing;
     return timing;
+  }
+
+  #named(mount: OpenMount, path: EnginePath, operation: Operation): Timing | undefined {
+    let named = this.#namedByPath.get(path);
+    if (!named) {
+      named = this.#timingsOf(NAMED[`${mount.entry.type}/${path.pattern}`]);
+      this.#namedByPath.set(path, named);
+    }
+    return named[operation === 'create' ? 'update' : operation];
+  }
+
+  #timingsOf(names: Partial<Record<Operation, string>> = {}): Route {
+    return Object.fromEntries(
+      Object.entries(names).map(([operation, name]) => [operation, this.#metrics.timing(name)]),
+    );
   }
 
   #route(mount: OpenMount): Route {

@@ -42,7 +42,11 @@ export class RequestTimer {
     const endedMs = this.#parts.clock.monotonic();
     const { mount, operation, startedMs, checkedMs, engineMs, answeredMs } = exchange;
     const login = exchange.reply?.login !== undefined;
-    this.#metrics.note({ mount, operation, login }, { startedMs, checkedMs, engineMs, answeredMs, endedMs });
+    const path = exchange.found?.path;
+    this.#metrics.note(
+      { mount, path, operation, login },
+      { startedMs, checkedMs, engineMs, answeredMs, endedMs },
+    );
     if (endedMs - startedMs >= this.#slowMs)
       this.#log.warn('a request was slow', slowDetails(exchange, endedMs));
   }

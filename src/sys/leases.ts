@@ -110,8 +110,7 @@ async function renew(
   const token = parts.tokens.byKey(context.session, lease.of.tokenKey);
   if (!token) throw new InvalidRequest('lease not found');
   const { ttl, warnings } = await renewToken(renewParts(parts), context.session, token, seconds);
-  const rights = parts.identity.rightsOfToken(context.session, token);
-  return { auth: authReply('', token, ttl, rights), warnings };
+  return { auth: authReply('', token, ttl), warnings };
 }
 
 /** The path's lease before the body's: a policy for a path is about the lease it names. */

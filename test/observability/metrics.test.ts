@@ -35,6 +35,7 @@ log_slow_requests = "1ms"
 telemetry {
   disable_hostname = true
   maximum_gauge_cardinality = 50
+  usage_gauge_period = "1s"
 }
 listener "tcp" {
   address = "127.0.0.1:${openPort}"
@@ -71,18 +72,22 @@ test('every request is timed, by operation and mount; so are logins, tokens, aud
   await node.request('GET', 'secret/data/none', { token });
   await node.request('LIST', 'secret/metadata', { token });
   await node.request('POST', 'auth/userpass/login/ann', { body: { password: 'password of ann' } });
+  await node.request('POST', 'sys/policies/acl/p', { token, body: { policy: 'path "a" {}' } });
+  await node.request('GET', 'auth/token/lookup-self', { token });
   const now = await scrape();
   const grew = (series: string) => (seriesValue(now, series) || 0) - (seriesValue(earlier, series) || 0);
   assert.equal(grew('vault_route_create_secret__count') + grew('vault_route_update_secret__count'), 3);
   assert.equal(grew('vault_route_read_secret__count'), 5);
   assert.equal(grew('vault_route_list_secret__count'), 1);
   assert.equal(grew('vault_core_handle_login_request_count'), 1);
-  assert.equal(grew('vault_core_handle_request_count'), 11);
+  assert.equal(grew('vault_core_handle_request_count'), 13);
   assert.equal(grew('vault_core_request_errors'), 1);
-  assert.equal(grew('vault_audit_log_request_count'), 12);
-  assert.equal(grew('vault_audit_log_response_count'), 12);
-  assert.equal(grew('vault_audit_file__log_response_count'), 12);
+  assert.equal(grew('vault_audit_log_request_count'), 14);
+  assert.equal(grew('vault_audit_log_response_count'), 14);
+  assert.equal(grew('vault_audit_file__log_response_count'), 14);
   assert.equal(seriesValue(now, 'vault_audit_log_response_failure'), 0);
+  assert.equal(grew('vault_policy_set_policy_count'), 1);
+  assert.equal(grew('vault_token_lookup_count'), 1);
   assert.ok(grew('vault_barrier_put_count') >= 6);
   assert.ok(grew('vault_storage_commit_count') >= 4);
   assert.ok(grew('vault_cache_hit') > 5);
@@ -92,6 +97,36 @@ test('every request is timed, by operation and mount; so are logins, tokens, aud
   assert.ok(seriesValue(now, 'vault_runtime_alloc_bytes') > 1e6);
   assert.ok(seriesValue(now, 'process_cpu_seconds_total') > 0);
   assert.ok(seriesValue(now, 'vault_runtime_event_loop_delay_ms{percentile="99"}') >= 0);
+});
+
+test('what nobody counts as it comes and goes is counted through: tokens, leases, secrets', async () => {
+  for (const name of ['b', 'c'])
+    await node.request('POST', `secret/data/${name}`, { token, body: { data: {} } });
+  const told = async () => {
+    const text = await scrape();
+    return [
+      seriesValue(text, 'vault_secret_kv_count{namespace="root",mount_point="secret/"}'),
+      seriesValue(text, 'vault_token_count{namespace="root"}'),
+      seriesValue(text, 'vault_token_count_by_auth{namespace="root",auth_method="userpass"}'),
+      seriesValue(text, 'vault_token_count_by_policy{namespace="root",policy="root"}'),
+      seriesValue(text, 'vault_token_count_by_ttl{namespace="root",creation_ttl="+Inf"}'),
+      seriesValue(text, 'vault_expire_num_leases'),
+      seriesValue(text, 'vault_expire_num_irrevocable_leases'),
+      seriesValue(text, 'vault_expire_leases_by_mount{mount_point="auth/userpass/",namespace="root"}'),
+    ].join(' ');
+  };
+  await waitUntil(async () => (await told()) === '3 2 1 1 2 1 0 1', {
+    what: `the counts, not ${await told()}`,
+  });
+  await node.request('POST', 'auth/token/create', { token, body: { ttl: '90m' } });
+  const soon = async () =>
+    / 1$/m.exec(
+      (await scrape())
+        .split('\n')
+        .filter((line) => line.startsWith('vault_expire_leases_by_expiration'))
+        .join('\n'),
+    );
+  await waitUntil(async () => (await soon()) !== null, { what: 'the lease by its expiry' });
 });
 
 test('JSON has the same numbers by dotted names', async () => {

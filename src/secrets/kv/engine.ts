@@ -9,6 +9,7 @@ import { configPath } from './config.ts';
 import { dataPath } from './data.ts';
 import { detailedMetadataPath, metadataPath } from './metadata.ts';
 import { plainPath } from './plain.ts';
+import { METADATA } from './records.ts';
 import { searchPath } from './search.ts';
 import { subkeysPath } from './subkeys.ts';
 import { Upgrade } from './upgrade.ts';
@@ -35,7 +36,7 @@ export const kv: EngineType = {
       throw new InvalidRequest('a kv mount of version 2 cannot go back to version 1');
     }
   },
-  open: ({ mount }) => (mount.options.version === '2' ? openVersioned() : { paths: [plainPath] }),
+  open: ({ mount }) => (mount.options.version === '2' ? openVersioned() : openPlain()),
 };
 
 /** The paths of version 2; exported for the document of the API. */
@@ -52,11 +53,16 @@ export const versionedPaths: readonly EnginePath[] = [
   wrongPath,
 ];
 
+function openPlain(): Engine {
+  return { paths: [plainPath], kept: (view) => view.keys('') };
+}
+
 function openVersioned(): Engine {
   const upgrade = new Upgrade();
   return {
     paths: versionedPaths.map((path) => upgrade.guard(path)),
     periodic: [{ name: 'upgrade', everySeconds: 1, run: (context) => upgrade.run(context) }],
     changed: () => upgrade.forget(),
+    kept: (view) => view.keys(METADATA),
   };
 }

@@ -1,5 +1,4 @@
 import type { EngineType } from '../../engine/engine.ts';
-import { lowerCase } from '../../engine/fields.ts';
 import type { SystemParts } from '../parts.ts';
 import { createPaths } from './create.ts';
 import { lookupPaths } from './lookup.ts';
@@ -16,7 +15,6 @@ export function tokenEngine(parts: SystemParts): EngineType {
     host: true,
     singleton: true,
     open: () => ({
-      canonicalAliasName: lowerCase,
       paths: [
         ...createPaths(parts),
         ...lookupPaths(parts),

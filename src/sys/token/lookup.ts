@@ -5,23 +5,17 @@ import type { EnginePath } from '../../engine/engine.ts';
 import { text } from '../../engine/fields.ts';
 import { pageFields, pageOf } from '../../engine/paging.ts';
 import { listReply, type Reply } from '../../engine/reply.ts';
-import type { Rights } from '../../identity/rights.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import type { Token } from '../../tokens/token.ts';
 import type { SystemParts } from '../parts.ts';
 import { byAccessor } from './find.ts';
 
 export function lookupPaths(parts: SystemParts): EnginePath[] {
-  const { tokens, identity, clock } = parts;
-  const shown = ({ session }: SystemContext, token: Token | undefined, id: string): Reply => {
-    const rights = token && identity.rightsOfToken(session, token);
-    return { data: shownToken(token, id, { nowMs: clock.now(), rights }) };
-  };
+  const { tokens, clock } = parts;
   /** Of a use-limited token, this request's use is spent already. */
-  const own = (context: SystemContext): Reply => {
-    const { token, tokenText } = context;
+  const own = ({ token, tokenText }: SystemContext): Reply => {
     const spent = token && token.numUses > 0 ? { ...token, numUses: token.numUses - 1 } : token;
-    return shown(context, spent, tokenText);
+    return { data: shownToken(spent, tokenText, clock.now()) };
   };
   const tokenField = text({ description: 'The token; without it, the caller’s.', secret: true });
   return [
@@ -33,13 +27,13 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
         read: {
           handler(context, input) {
             const id = input.token || context.tokenText;
-            return shown(context, tokens.find(context.session, id), id);
+            return { data: shownToken(tokens.find(context.session, id), id, clock.now()) };
           },
         },
         write: {
           handler(context, input) {
             const id = input.token || context.tokenText;
-            return shown(context, tokens.find(context.session, id), id);
+            return { data: shownToken(tokens.find(context.session, id), id, clock.now()) };
           },
         },
       },
@@ -59,7 +53,9 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
       fields: { accessor: text({ description: 'The accessor.' }) },
       operations: {
         write: {
-          handler: (context, input) => shown(context, byAccessor(parts, context, input.accessor), ''),
+          handler: (context, input) => ({
+            data: shownToken(byAccessor(parts, context, input.accessor), '', clock.now()),
+          }),
         },
       },
     }),
@@ -95,11 +91,7 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
 }
 
 /** As every lookup shows a token. 403 where there is none: a probe learns nothing. */
-function shownToken(
-  token: Token | undefined,
-  id: string,
-  { nowMs, rights }: { nowMs: number; rights: Rights | undefined },
-): UnknownRecord {
+export function shownToken(token: Token | undefined, id: string, nowMs: number): UnknownRecord {
   if (!token) throw new PermissionDenied('bad token');
   const expires = token.expiresAtMs !== 0;
   return {
@@ -107,11 +99,10 @@ function shownToken(
     creation_time: Math.floor(token.createdAtMs / 1000),
     creation_ttl: token.creationTtl,
     display_name: token.displayName,
-    entity_id: rights?.entity.id ?? token.entityId,
+    entity_id: token.entityId,
     expire_time: expires ? rfc3339(token.expiresAtMs) : null,
     explicit_max_ttl: token.explicitMaxTtl,
     id,
-    ...(rights && rights.policies.length > 0 ? { identity_policies: rights.policies } : {}),
     ...(expires ? { issue_time: rfc3339(token.createdAtMs) } : {}),
     ...(token.renewedAtMs
       ? { last_renewal: rfc3339(token.renewedAtMs), last_renewal_time: Math.floor(token.renewedAtMs / 1000) }

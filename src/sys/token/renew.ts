@@ -18,8 +18,7 @@ const increment = duration({
 export function renewPaths(parts: SystemParts): EnginePath[] {
   const renew = async (context: SystemContext, token: Token, id: string, seconds: number): Promise<Reply> => {
     const { ttl, warnings } = await renewToken(renewParts(parts), context.session, token, seconds);
-    const rights = parts.identity.rightsOfToken(context.session, token);
-    return { auth: authReply(id, token, ttl, rights), warnings };
+    return { auth: authReply(id, token, ttl), warnings };
   };
   return [
     systemPath({
@@ -77,7 +76,6 @@ export function renewParts(parts: SystemParts): RenewalParts {
     tokens: parts.tokens,
     clock: parts.clock,
     work: parts.work,
-    identity: parts.identity,
     mountByUuid: (uuid) => parts.mounts.byUuid(uuid),
     maxLeaseTtl: () => ownMount().info.maxLeaseTtl,
     periodOfRole(session, name) {
