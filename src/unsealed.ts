@@ -12,6 +12,7 @@ import type { Clock } from './base/clock.ts';
 import type { Logger, LogLevels } from './base/logger.ts';
 import type { Random } from './base/random.ts';
 import type { EngineType } from './engine/engine.ts';
+import { Identity } from './identity/identity.ts';
 import { Leases } from './leases/leases.ts';
 import { Ceremonies } from './lifecycle/ceremonies.ts';
 import type { Lifecycle, Unsealed } from './lifecycle/lifecycle.ts';
@@ -32,6 +33,7 @@ import { secretsEngines } from './secrets/registry.ts';
 import type { Store } from './store/store.ts';
 import { loadSettings } from './sys/config.ts';
 import { systemEngine } from './sys/engine.ts';
+import { identityEngine } from './sys/identity/engine.ts';
 import { endMount } from './sys/mount-ending.ts';
 import type { ServerFacts, SystemParts } from './sys/parts.ts';
 import { tokenEngine } from './sys/token/engine.ts';
@@ -66,7 +68,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
   const registry = new Map<MountClass, EngineType[]>();
   const passwordPolicies = new PasswordPolicies({ random: options.random });
   const domains = openDomains(options, registry, passwordPolicies);
-  const { mounts, tokens, leases, policies, quotas, audit, openSession: session } = domains;
+  const { mounts, tokens, leases, policies, identity, quotas, audit, openSession: session } = domains;
   const reencryption = new Reencryption({ ...options, log });
   const rotation = new KeyRotation({ ...options, openSession: session, reencryption, log });
   options.metrics.observed('coffer_reencryption_remaining_records', () => reencryption.remaining);
@@ -86,6 +88,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     ...secretsEngines,
     ...authMethods,
     tokenEngine(parts),
+    identityEngine(parts),
     systemEngine(parts, passwordPolicies),
   ]);
   const periodic = new Periodic({ ...domains, mounts: () => mounts.all(), clock: options.clock, log });
@@ -113,7 +116,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       periodic.start();
       usage.start();
       for (const entry of leaving) {
-        endMount({ openSession: session, mounts }, entry).catch((error) =>
+        endMount({ openSession: session, mounts, identity }, entry).catch((error) =>
           log.error('clearing a disabled mount failed', { error }),
         );
       }
@@ -155,6 +158,13 @@ const FIRST_MOUNTS: readonly NewMount[] = [
     type: 'token',
     uuid: '00000000-0000-4000-8000-000000000003',
     description: 'token based credentials',
+  },
+  {
+    path: 'identity/',
+    class: 'system',
+    type: 'identity',
+    uuid: '00000000-0000-4000-8000-000000000004',
+    description: 'identity store',
   },
 ];
 
@@ -227,9 +237,22 @@ function openDomains(
     ...options.audit,
   });
   const policies = new Policies({ clock });
+  const identity = new Identity({ clock, random, mounts });
   const lockouts = new Lockouts({ clock, defaults: options.lockouts });
   const quotas: Quotas = new Quotas({ clock, random });
-  return { openSession: session, mounts, tokens, leases, policies, wrapping, lockouts, quotas, audit, work };
+  return {
+    openSession: session,
+    mounts,
+    tokens,
+    leases,
+    policies,
+    identity,
+    wrapping,
+    lockouts,
+    quotas,
+    audit,
+    work,
+  };
 }
 
 function systemParts(

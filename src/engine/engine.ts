@@ -10,7 +10,7 @@ import type { UnknownRecord } from '../base/json.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Fields, Input } from './fields.ts';
-import type { LoginRenewal, TokenParameters } from './login.ts';
+import type { LoginRenewal, RenewedLogin } from './login.ts';
 import type { LeaseGrant, Reply } from './reply.ts';
 
 /** What a registry lists. */
@@ -39,7 +39,9 @@ export interface Engine {
   readonly leases?: Readonly<Record<string, LeaseKind>>;
   readonly periodic?: readonly PeriodicWork[];
   /** Auth methods: may this login go on, and with what? Throws to refuse. Absent: logins are not renewable. */
-  renewLogin?(context: WorkContext, login: LoginRenewal): TokenParameters | Promise<TokenParameters>;
+  renewLogin?(context: WorkContext, login: LoginRenewal): RenewedLogin | Promise<RenewedLogin>;
+  /** Auth methods where several spellings name the same person: the one that claims have. Absent: names are exact. */
+  canonicalAliasName?(name: string): string;
   /** Mount options or key `key` changed under the engine (tune, restore, another node): drop what was derived from it. */
   changed?(key: string | undefined): void;
   /** A token has ended: what the mount keeps for it alone is to go (cubbyhole). */
@@ -118,6 +120,8 @@ export interface Caller {
   /** Stable, secret-free id of the token; the cubbyhole goes by it. */
   readonly tokenKey: string;
   readonly tokenType: 'service' | 'batch';
+  /** What a template such as `identity.entity.name` means for the caller; absent for one without an entity. */
+  identityValue?(template: string): string | undefined;
 }
 
 /** As policies and audit name them. POST and PUT arrive as `create` where the path can tell that nothing is there. */

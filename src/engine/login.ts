@@ -40,6 +40,11 @@ export interface LoginRenewal {
   readonly policies: readonly string[];
 }
 
+/** What holds of a login from its renewal on; groups as in a claim, undefined leaves them. */
+export interface RenewedLogin extends TokenParameters {
+  readonly groupAliases?: readonly string[];
+}
+
 /** The `token_*` fields that every auth method's roles share. */
 export const tokenFields = {
   token_ttl: duration({ description: 'Initial time to live of generated tokens.' }),

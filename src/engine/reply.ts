@@ -61,6 +61,8 @@ export interface AuthReply {
   readonly accessor: string;
   readonly policies: readonly string[];
   readonly token_policies: readonly string[];
+  /** Left out where the entity adds none. */
+  readonly identity_policies?: readonly string[];
   readonly metadata: Readonly<Record<string, string>> | null;
   /** Seconds. */
   readonly lease_duration: number;

@@ -1,5 +1,6 @@
 import type { AuditAuth, AuditMount, AuditRequest, AuditResponse } from '../audit/record.ts';
 import type { AuthReply } from '../engine/reply.ts';
+import type { Rights } from '../identity/rights.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import type { Acl, AclDecision, AclRule } from '../policies/acl.ts';
 import type { Token } from '../tokens/token.ts';
@@ -44,23 +45,29 @@ export function auditFailure(exchange: Exchange, failure: unknown): Promise<void
 }
 
 /** What a token's requests that one rule decided have in common; devices keep what they made of it. */
-const auths = new WeakMap<Token, Map<AclRule | undefined | false | null, AuditAuth>>();
+const auths = new WeakMap<Token, KeptAuths>();
+interface KeptAuths {
+  readonly rights: Rights | undefined;
+  readonly byRule: Map<AclRule | undefined | false | null, AuditAuth>;
+}
 
-function authOf({ token, tokenText, decision, acl }: Exchange): AuditAuth | undefined {
+function authOf({ token, tokenText, decision, acl, rights }: Exchange): AuditAuth | undefined {
   if (!token) return undefined;
   const decided = decision ? (decision.allowed ? decision.rule : false) : null;
   let ofToken = auths.get(token);
-  const known = ofToken?.get(decided);
+  if (ofToken?.rights !== rights) ofToken = undefined;
+  const known = ofToken?.byRule.get(decided);
   if (known) return known;
   const auth: AuditAuth = {
     clientToken: tokenText,
     accessor: token.accessor,
     displayName: token.displayName,
-    policies: token.policies,
+    policies: rights ? rights.with(token.policies) : token.policies,
     tokenPolicies: token.policies,
+    identityPolicies: rights?.policies,
     metadata: token.meta ?? undefined,
     remainingUses: token.numUses > 0 ? token.numUses - 1 : undefined,
-    entityId: token.entityId,
+    entityId: rights?.entity.id ?? token.entityId,
     tokenType: token.type,
     tokenTtl: token.creationTtl,
     tokenIssueTimeMs: token.createdAtMs,
@@ -69,8 +76,8 @@ function authOf({ token, tokenText, decision, acl }: Exchange): AuditAuth | unde
       grantingPolicies: grantingPolicies(decision, acl),
     },
   };
-  if (!ofToken || ofToken.size >= RULES_KEPT_MAX) ofToken = new Map();
-  ofToken.set(decided, auth);
+  if (!ofToken || ofToken.byRule.size >= RULES_KEPT_MAX) ofToken = { rights, byRule: new Map() };
+  ofToken.byRule.set(decided, auth);
   auths.set(token, ofToken);
   return auth;
 }
@@ -82,9 +89,10 @@ function grantingPolicies(decision: AclDecision, acl: Acl | undefined) {
 }
 
 function requestOf(exchange: Exchange): AuditRequest {
-  const { wire, mount, token } = exchange;
+  const { wire, mount, token, rights } = exchange;
   exchange.auditRequest ??= {
     id: exchange.id,
+    clientId: rights?.entity.id,
     operation: exchange.operation,
     mount: mount && mountOf(mount),
     clientToken: exchange.tokenText,
@@ -145,6 +153,7 @@ function replyAuth(auth: AuthReply): AuditAuth {
     accessor: auth.accessor,
     policies: auth.policies,
     tokenPolicies: auth.token_policies,
+    identityPolicies: auth.identity_policies,
     metadata: auth.metadata ?? undefined,
     numUses: auth.num_uses,
     entityId: auth.entity_id,

@@ -3,6 +3,7 @@ import type { OpenMount } from '../mounts/mounts.ts';
 import type { SystemContext } from '../mounts/system-context.ts';
 import { workContext } from '../mounts/work.ts';
 import { isListing } from '../policies/acl.ts';
+import { placeholderValue } from '../policies/templates.ts';
 import type { Exchange } from './exchange.ts';
 
 /** What a handler is handed. The host's own mounts get the session and the token as well; nobody else does. */
@@ -42,16 +43,17 @@ export function requestContext(exchange: Exchange, mount: OpenMount): SystemCont
   };
 }
 
-function callerOf({ token }: Exchange): Caller | undefined {
+function callerOf({ token, rights }: Exchange): Caller | undefined {
   if (!token) return undefined;
   return {
     accessor: token.accessor,
     displayName: token.displayName,
-    entityId: token.entityId,
-    policies: token.policies,
+    entityId: rights?.entity.id ?? '',
+    policies: rights ? rights.with(token.policies) : token.policies,
     metadata: token.meta ?? {},
     tokenKey: token.key,
     tokenType: token.type,
+    ...(rights && { identityValue: (template: string) => placeholderValue(template, rights.template) }),
   };
 }
 

@@ -8,6 +8,8 @@ import type { FoundOperation, ParsedOperation } from '../engine/dispatch.ts';
 import type { Operation } from '../engine/engine.ts';
 import type { AuthReply, Reply } from '../engine/reply.ts';
 import type { PathTable } from '../engine/router.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Rights } from '../identity/rights.ts';
 import type { Leases } from '../leases/leases.ts';
 import type { Lockouts } from '../lockouts/lockouts.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -30,6 +32,7 @@ export interface Domains {
   readonly tokens: Tokens;
   readonly leases: Leases;
   readonly policies: Policies;
+  readonly identity: Identity;
   readonly wrapping: Wrapping;
   readonly lockouts: Lockouts;
   readonly quotas: Quotas;
@@ -91,6 +94,10 @@ export interface Exchange {
   found?: ParsedOperation;
   tokenText: string;
   token?: Token;
+  /** What the token's entity adds to it; undefined for a token without one. */
+  rights?: Rights;
+  /** Of whom a login has identified. */
+  loginRights?: Rights;
   acl?: Acl;
   decision?: AclDecision;
   context?: SystemContext;

@@ -9,6 +9,7 @@ import { auditFailure, auditReply, auditRequest } from './audit.ts';
 import { beginExchange } from './begin.ts';
 import { awaitCommit, doLast } from './commit.ts';
 import { endSpentToken, runEngine } from './engine.ts';
+import { identifyEntity } from './entity.ts';
 import type { Exchange, PipelineParts, Step } from './exchange.ts';
 import { issueToken } from './issue-token.ts';
 import { registerLease } from './lease.ts';
@@ -44,6 +45,7 @@ const STEPS = {
   runEngine,
   engineEnds,
   filterKeys,
+  identifyEntity,
   issueToken,
   registerLease,
   endSpentToken,

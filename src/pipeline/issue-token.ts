@@ -4,14 +4,15 @@ import type { Exchange } from './exchange.ts';
 
 /** An auth method says who somebody is; the token is made here, for all methods alike. */
 export function issueToken(exchange: Exchange): void {
-  const { reply, domains, session, parts, mount } = exchange;
+  const { reply, domains, session, parts, mount, loginRights } = exchange;
   if (reply?.auth) exchange.auth = reply.auth;
-  if (!reply?.login || !mount) return;
+  if (!reply?.login || !mount || !loginRights) return;
   const issued = issueForLogin({ tokens: domains.tokens, clock: parts.clock }, session, {
     mount,
     path: exchange.path,
     claim: reply.login,
     remoteAddress: exchange.wire.remote.address,
+    rights: loginRights,
   });
   exchange.auth = issued.auth;
   exchange.warnings.push(...issued.warnings);

@@ -1,6 +1,7 @@
 import { PermissionDenied } from '../base/errors.ts';
 import { createOrUpdate, needsSudo } from '../engine/dispatch.ts';
 import type { Acl, AclDecision } from '../policies/acl.ts';
+import type { Token } from '../tokens/token.ts';
 import { requestContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import { missingRoute } from './mount.ts';
@@ -14,10 +15,15 @@ export function checkPolicy(exchange: Exchange): void {
   }
   if (found?.path?.public) return;
   if (!token) throw new PermissionDenied();
-  exchange.acl = exchange.domains.policies.aclFor(exchange.session, token.policies);
+  exchange.acl = aclOf(exchange, token);
   exchange.decision = decide(exchange, exchange.acl);
   if (!exchange.decision.allowed) throw new PermissionDenied();
   if (!exchange.mount || !found || exchange.mount.failure) throw missingRoute(exchange);
+}
+
+function aclOf({ domains, session, rights }: Exchange, token: Token): Acl {
+  if (!rights) return domains.policies.aclFor(session, token.policies);
+  return domains.policies.aclFor(session, rights.with(token.policies), rights.template);
 }
 
 /** By the rule for the path as sent, and by the one for its plain spelling: `ANN/` is not a way around a rule for `ann`. */

@@ -1,4 +1,6 @@
 import { InvalidRequest, PermissionDenied } from '../base/errors.ts';
+import { type Rights, rightsInForce } from '../identity/rights.ts';
+import type { Token } from '../tokens/token.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Who asks. Expired, revoked, used-up and never-made tokens all end in the same words. */
@@ -10,7 +12,15 @@ export function identifyToken(exchange: Exchange): void {
   if (!token || !domains.tokens.spend(session, token)) throw badToken(exchange);
   if (!domains.tokens.usableFrom(token, exchange.wire.remote.address)) throw new PermissionDenied();
   if (token.numUses > 0) session.apply();
+  if (token.entityId !== '') exchange.rights = rightsOf(exchange, token);
   exchange.token = token;
+}
+
+/** Who is disabled or gone may nothing, whatever the token says. */
+function rightsOf({ domains, session }: Exchange, token: Token): Rights {
+  const rights = rightsInForce(domains.identity.rightsOfToken(session, token));
+  if (!rights) throw new PermissionDenied();
+  return rights;
 }
 
 /** Vault's clients (Agent, Terraform) match on the second line to log in again. */

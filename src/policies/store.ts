@@ -59,6 +59,7 @@ interface CachedAcl {
 
 interface LastAcl extends CachedAcl {
   readonly names: readonly string[];
+  readonly identity: TemplateIdentity | undefined;
 }
 
 /**
@@ -190,8 +191,8 @@ export class Policies {
   /** The compiled rights of a set of policies for one caller. Names without a policy grant nothing. */
   aclFor(session: Session, policyNames: readonly string[], identity?: TemplateIdentity): Acl {
     const view = session.view(ACL_POLICIES);
-    const last = identity ? undefined : this.#lastOf.get(policyNames);
-    if (last && this.#isCurrent(view, last)) return last.acl;
+    const last = this.#lastOf.get(policyNames);
+    if (last && last.identity === identity && this.#isCurrent(view, last)) return last.acl;
     const names = policyNames.map(normalPolicyName);
     const sources = names.map((name) => (name === ROOT_POLICY ? undefined : this.#stored(view, name)));
     const policies = sources.flatMap((stored, at) => (stored ? [this.#parse(names[at]!, stored)] : []));
@@ -203,7 +204,7 @@ export class Policies {
       nowMs < cached.validUntilMs &&
       sources.every((stored, at) => isSame(stored, cached.sources[at]))
     ) {
-      if (!identity) this.#lastOf.set(policyNames, { ...cached, names });
+      this.#lastOf.set(policyNames, { ...cached, names, identity });
       return cached.acl;
     }
     const acl = compileAcl({ policies: expanded(names, policies, sources, identity), nowMs });

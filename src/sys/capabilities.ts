@@ -2,6 +2,7 @@ import { InvalidRequest } from '../base/errors.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { list, text } from '../engine/fields.ts';
 import type { Reply } from '../engine/reply.ts';
+import { aclOfToken } from '../identity/acl.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import type { Token } from '../tokens/token.ts';
 import type { SystemParts } from './parts.ts';
@@ -19,7 +20,7 @@ export function capabilityPaths(parts: SystemParts): EnginePath[] {
   ): Reply => {
     const wanted = input.paths ?? input.path ?? [];
     if (wanted.length === 0) throw new InvalidRequest('paths must be supplied');
-    const acl = parts.policies.aclFor(context.session, token.policies);
+    const acl = aclOfToken(parts, context.session, token);
     const told = wanted.map((each) => [each, acl.capabilities(each.replace(/^\/+/, ''))] as const);
     const byPath = Object.fromEntries(told);
     return { data: { ...byPath, capabilities: told[0]![1] }, topLevel: 'also' };

@@ -3,6 +3,7 @@ import { findOperation, needsSudo } from '../engine/dispatch.ts';
 import type { EnginePath, Operation } from '../engine/engine.ts';
 import { duration, map, text } from '../engine/fields.ts';
 import type { Reply } from '../engine/reply.ts';
+import { aclOfToken } from '../identity/acl.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import { explain } from '../policies/explain.ts';
 import type { Token } from '../tokens/token.ts';
@@ -74,7 +75,7 @@ function tell(parts: SystemParts, context: SystemContext, token: Token | undefin
   const operation = asked.operation as Operation;
   const match = parts.mounts.match(path);
   const found = match && findOperation(match.mount.table, match.relative, operation);
-  const acl = parts.policies.aclFor(context.session, token.policies);
+  const acl = aclOfToken(parts, context.session, token);
   const about = {
     path,
     operation,

@@ -3,6 +3,7 @@ import type { UnknownRecord } from '../base/json.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { any, boolean, restOfPath } from '../engine/fields.ts';
 import { openApiDocument } from '../engine/openapi.ts';
+import { aclOfToken } from '../identity/acl.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import type { Acl } from '../policies/acl.ts';
@@ -20,7 +21,7 @@ function uiPaths(parts: SystemParts): EnginePath[] {
     const token = parts.tokens.find(context.session, context.tokenText);
     if (token?.numUses !== 0) return undefined;
     if (!parts.tokens.usableFrom(token, context.request.remoteAddress)) return undefined;
-    return parts.policies.aclFor(context.session, token.policies);
+    return aclOfToken(parts, context.session, token);
   };
   const visible = (mount: OpenMount, acl: Acl | undefined) =>
     mount.entry.config.listing_visibility === 'unauth' || (acl?.grantsUnder(mount.info.path) ?? false);
@@ -76,7 +77,7 @@ function uiPaths(parts: SystemParts): EnginePath[] {
           handler(context) {
             if (!context.token) throw new PermissionDenied();
             return {
-              data: { ...resultantAcl(parts.policies.aclFor(context.session, context.token.policies)) },
+              data: { ...resultantAcl(aclOfToken(parts, context.session, context.token)) },
             };
           },
         },
@@ -119,14 +120,16 @@ function counterPaths(parts: SystemParts): EnginePath[] {
     counter('tokens', 'Counts the service tokens.', (context) => ({
       service_tokens: { total: parts.tokens.accessors(context.session).length },
     })),
-    counter('entities', 'Counts the entities.', () => ({ entities: { total: 0 } })),
+    counter('entities', 'Counts the entities.', (context) => ({
+      entities: { total: parts.identity.count(context.session, context.mount.namespace.id) },
+    })),
     counter('requests', 'Kept for compatibility; see metrics.', () => ({})),
   ];
 }
 
 function openApiPath(parts: SystemParts): EnginePath {
   const handler = (context: SystemContext, input: { generic_mount_paths: boolean }) => {
-    const acl = context.token && parts.policies.aclFor(context.session, context.token.policies);
+    const acl = context.token && aclOfToken(parts, context.session, context.token);
     if (!acl) throw new PermissionDenied();
     const mounts = [...parts.mounts.all()].filter(({ info }) => acl.grantsUnder(info.path));
     const document = openApiDocument(

@@ -110,7 +110,8 @@ async function renew(
   const token = parts.tokens.byKey(context.session, lease.of.tokenKey);
   if (!token) throw new InvalidRequest('lease not found');
   const { ttl, warnings } = await renewToken(renewParts(parts), context.session, token, seconds);
-  return { auth: authReply('', token, ttl), warnings };
+  const rights = parts.identity.rightsOfToken(context.session, token);
+  return { auth: authReply('', token, ttl, rights), warnings };
 }
 
 /** The path's lease before the body's: a policy for a path is about the lease it names. */

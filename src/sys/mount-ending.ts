@@ -1,8 +1,9 @@
 import { persist, type Session } from '../barrier/session.ts';
 import { turn } from '../base/turn.ts';
+import type { Identity } from '../identity/identity.ts';
 import type { Leases } from '../leases/leases.ts';
 import { leaseIds } from '../leases/records.ts';
-import type { MountEntry } from '../mounts/entry.ts';
+import { type MountEntry, ROOT_NAMESPACE } from '../mounts/entry.ts';
 import { dataPrefix, type Mounts, type OpenMount } from '../mounts/mounts.ts';
 
 const SLICE = 500;
@@ -30,9 +31,9 @@ function hasLeases(session: Session, path: string): boolean {
   return false;
 }
 
-/** Clears a disabled mount's data in slices, then its record; taken up again at start when a crash came between. */
+/** Clears a disabled mount's data, and the aliases that people have there, in slices, then its record; taken up again at start when a crash came between. */
 export async function endMount(
-  parts: { openSession(): Session; mounts: Mounts },
+  parts: { openSession(): Session; mounts: Mounts; identity: Identity },
   entry: MountEntry,
 ): Promise<void> {
   for (;;) {
@@ -40,9 +41,12 @@ export async function endMount(
     const data = session.view(dataPrefix(entry));
     const keys = [...data.keys('', { limit: SLICE })];
     for (const key of keys) data.delete(key);
-    if (keys.length < SLICE) parts.mounts.remove(session, entry);
+    const nobody =
+      entry.class !== 'auth' || parts.identity.forgetMount(session, ROOT_NAMESPACE.id, entry.accessor, SLICE);
+    const done = keys.length < SLICE && nobody;
+    if (done) parts.mounts.remove(session, entry);
     await persist(session);
-    if (keys.length < SLICE) return;
+    if (done) return;
     await turn();
   }
 }

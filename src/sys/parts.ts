@@ -6,6 +6,7 @@ import type { Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger, LogLevels } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
+import type { Identity } from '../identity/identity.ts';
 import type { Leases } from '../leases/leases.ts';
 import type { Ceremonies } from '../lifecycle/ceremonies.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
@@ -26,6 +27,7 @@ export interface SystemParts {
   readonly tokens: Tokens;
   readonly leases: Leases;
   readonly policies: Policies;
+  readonly identity: Identity;
   readonly wrapping: Wrapping;
   readonly lockouts: Lockouts;
   readonly quotas: Quotas;

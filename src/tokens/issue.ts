@@ -3,6 +3,8 @@ import type { Clock } from '../base/clock.ts';
 import { InvalidRequest } from '../base/errors.ts';
 import type { IdentityClaim, TokenParameters } from '../engine/login.ts';
 import type { AuthReply } from '../engine/reply.ts';
+import type { Identity } from '../identity/identity.ts';
+import { type Rights, rightsInForce } from '../identity/rights.ts';
 import { grantTtl, type TtlRequest } from '../leases/lease.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { type WorkParts, workContext } from '../mounts/work.ts';
@@ -19,9 +21,16 @@ export interface Issued {
 export function issueForLogin(
   parts: { tokens: Tokens; clock: Clock },
   session: Session,
-  login: { mount: OpenMount; path: string; claim: IdentityClaim; remoteAddress: string },
+  login: {
+    mount: OpenMount;
+    path: string;
+    claim: IdentityClaim;
+    remoteAddress: string;
+    /** Of the entity that the claim is about. */
+    rights: Rights;
+  },
 ): Issued {
-  const { mount, claim } = login;
+  const { mount, claim, rights } = login;
   const { token: wanted } = claim;
   const type = chosenType(mount, wanted);
   // Nothing of a batch token is stored, so nobody could count its uses.
@@ -52,7 +61,7 @@ export function issueForLogin(
     explicitMaxTtl: wanted.explicitMaxTtl,
     period: wanted.period,
     renewable: type === 'service' && mount.engine?.renewLogin !== undefined,
-    entityId: '',
+    entityId: rights.entity.id,
     role: '',
     boundCidrs,
     login: {
@@ -63,13 +72,14 @@ export function issueForLogin(
       parameters: wanted,
     },
   });
-  return { auth: authReply(id, token, ttl), token, warnings };
+  return { auth: authReply(id, token, ttl, rights), token, warnings };
 }
 
 export interface RenewalParts {
   readonly tokens: Tokens;
   readonly clock: Clock;
   readonly work: WorkParts;
+  readonly identity: Identity;
   mountByUuid(uuid: string): OpenMount | undefined;
   /** Seconds, of the mount that makes tokens from tokens. */
   maxLeaseTtl(): number;
@@ -89,6 +99,8 @@ export async function renewToken(
 ): Promise<{ ttl: number; warnings: string[] }> {
   if (token.type === 'batch') throw new InvalidRequest('batch tokens cannot be renewed');
   if (!token.renewable || token.expiresAtMs === 0) throw new InvalidRequest('lease is not renewable');
+  if (token.entityId !== '' && !rightsInForce(parts.identity.rightsOfToken(session, token)))
+    throw new InvalidRequest('the entity of the token is disabled or gone, not renewing');
   const terms = await termsNow(parts, session, token);
   const { ttl, warnings } = grantTtl({
     ...terms,
@@ -103,16 +115,17 @@ export async function renewToken(
 }
 
 /** The API's `auth` for a token; the text only where the caller has it already or shall get it. */
-export function authReply(id: string, token: Token, ttl: number): AuthReply {
+export function authReply(id: string, token: Token, ttl: number, rights: Rights | undefined): AuthReply {
   return {
     client_token: id,
     accessor: token.accessor,
-    policies: token.policies,
+    policies: rights ? rights.with(token.policies) : token.policies,
     token_policies: token.policies,
+    ...(rights && rights.policies.length > 0 ? { identity_policies: rights.policies } : {}),
     metadata: token.meta,
     lease_duration: ttl,
     renewable: token.renewable && token.expiresAtMs !== 0,
-    entity_id: token.entityId,
+    entity_id: rights?.entity.id ?? token.entityId,
     token_type: token.type,
     orphan: token.parent === undefined,
     mfa_requirement: null,
@@ -132,12 +145,18 @@ async function termsNow(
   }
   const mount = parts.mountByUuid(login.mountUuid);
   if (!mount?.engine?.renewLogin) throw new InvalidRequest('lease is not renewable');
-  const { ttl, maxTtl, period } = await mount.engine.renewLogin(workContext(parts.work, session, mount), {
+  const renewed = await mount.engine.renewLogin(workContext(parts.work, session, mount), {
     aliasName: login.aliasName,
     internal: login.internal,
     metadata: token.meta ?? {},
     policies: login.parameters.policies,
   });
+  if (renewed.groupAliases && token.entityId !== '') {
+    parts.identity.renewed(session, mount, token.entityId, renewed.groupAliases);
+    // At once: others may change the same entity before this request has ended.
+    session.apply();
+  }
+  const { ttl, maxTtl, period } = renewed;
   const { defaultLeaseTtl, maxLeaseTtl } = mount.info;
   return { defaultTtl: ttl || defaultLeaseTtl, maxTtls: [maxTtl, maxLeaseTtl], period };
 }

@@ -6,12 +6,17 @@
 import type { Engine, EngineType } from '../../engine/engine.ts';
 import { loginPath, renewUser } from './login.ts';
 import { userPaths } from './user-paths.ts';
+import { canonicalUsername } from './users.ts';
 
 export const userpass: EngineType = {
   type: 'userpass',
   class: 'auth',
   summary: 'Logins by user name and password.',
   open(): Engine {
-    return { paths: [...userPaths(), loginPath()], renewLogin: renewUser };
+    return {
+      paths: [...userPaths(), loginPath()],
+      renewLogin: renewUser,
+      canonicalAliasName: canonicalUsername,
+    };
   },
 };

@@ -4,13 +4,15 @@ import type { EnginePath, MountInfo } from '../../engine/engine.ts';
 import { boolean, duration, type Input, integer, list, name, pairs, text } from '../../engine/fields.ts';
 import { normalPolicies } from '../../engine/login.ts';
 import type { Reply } from '../../engine/reply.ts';
+import { checkedAliasName } from '../../identity/aliases.ts';
+import type { Rights } from '../../identity/rights.ts';
 import { grantTtl } from '../../leases/lease.ts';
 import { countTokenCreation } from '../../metrics/tokens.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import { authReply } from '../../tokens/issue.ts';
 import { type Token, tokenPolicies } from '../../tokens/token.ts';
 import type { SystemParts } from '../parts.ts';
-import { checkRolePolicies, readRole, type TokenRole } from './roles.ts';
+import { allowsEntityAlias, checkRolePolicies, readRole, type TokenRole } from './roles.ts';
 
 const fields = {
   id: text({ description: 'The token’s text, with sudo; else random.', secret: true }),
@@ -84,6 +86,7 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
   if (type === 'batch' && policies.includes('root'))
     throw new InvalidRequest('batch tokens cannot be root tokens');
   const free = orphan || role?.orphan || wanted.no_parent;
+  const rights = rightsOfNew(parts, context, { parent, free, alias: wanted.entity_alias, role });
   const { id, token } = parts.tokens.create(context.session, {
     type,
     parent: free ? undefined : parent.key,
@@ -98,14 +101,14 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
     explicitMaxTtl,
     period,
     renewable: wanted.renewable && (role?.renewable ?? true) && type === 'service' && ttl > 0,
-    entityId: free ? '' : parent.entityId,
+    entityId: rights?.entity.id ?? '',
     role: role?.name ?? '',
     boundCidrs: role?.token_bound_cidrs.length ? role.token_bound_cidrs : free ? [] : parent.boundCidrs,
     ...(wanted.id ? { id: wanted.id } : {}),
   });
   countTokenCreation(parts.metrics, context.mount, token);
   return {
-    auth: authReply(id, token, ttl),
+    auth: authReply(id, token, ttl, rights),
     warnings: [...warnings, ...missingPolicies(parts, context, policies)],
   };
 }
@@ -142,10 +145,22 @@ function checkWanted(wanted: Wanted, role: TokenRole | undefined, sudo: boolean)
     throw new InvalidRequest('root or sudo privileges required to create orphan token');
   if (wanted.period > 0 && !sudo && !role?.token_period)
     throw new InvalidRequest('root or sudo privileges required to create periodic token');
-  if (wanted.entity_alias) {
-    if (!role) throw new InvalidRequest("'entity_alias' is only allowed in combination with token role");
-    throw new InvalidRequest("invalid 'entity_alias' value");
-  }
+  if (!wanted.entity_alias) return;
+  if (!role) throw new InvalidRequest("'entity_alias' is only allowed in combination with token role");
+  if (!allowsEntityAlias(role, wanted.entity_alias)) throw new InvalidRequest("invalid 'entity_alias' value");
+}
+
+/** Of the entity that a new token belongs to: the alias's, else the parent's, unless it has none. */
+function rightsOfNew(
+  { identity, mounts }: SystemParts,
+  { session, mount }: SystemContext,
+  about: { parent: Token; free: boolean; alias: string | undefined; role: TokenRole | undefined },
+): Rights | undefined {
+  if (!about.alias || !about.role)
+    return about.free ? undefined : identity.rightsOfToken(session, about.parent);
+  const own = mounts.byUuid(mount.uuid);
+  if (!own) throw new Error('the token mount is missing');
+  return identity.login(session, own, { aliasName: checkedAliasName(own, about.alias) });
 }
 
 function choosePolicies(

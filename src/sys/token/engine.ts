@@ -1,4 +1,5 @@
 import type { EngineType } from '../../engine/engine.ts';
+import { lowerCase } from '../../engine/fields.ts';
 import type { SystemParts } from '../parts.ts';
 import { createPaths } from './create.ts';
 import { lookupPaths } from './lookup.ts';
@@ -15,6 +16,7 @@ export function tokenEngine(parts: SystemParts): EngineType {
     host: true,
     singleton: true,
     open: () => ({
+      canonicalAliasName: lowerCase,
       paths: [
         ...createPaths(parts),
         ...lookupPaths(parts),

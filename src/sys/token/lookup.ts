@@ -5,17 +5,23 @@ import type { EnginePath } from '../../engine/engine.ts';
 import { text } from '../../engine/fields.ts';
 import { pageFields, pageOf } from '../../engine/paging.ts';
 import { listReply, type Reply } from '../../engine/reply.ts';
+import type { Rights } from '../../identity/rights.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import type { Token } from '../../tokens/token.ts';
 import type { SystemParts } from '../parts.ts';
 import { byAccessor } from './find.ts';
 
 export function lookupPaths(parts: SystemParts): EnginePath[] {
-  const { tokens, clock } = parts;
+  const { tokens, identity, clock } = parts;
+  const shown = ({ session }: SystemContext, token: Token | undefined, id: string): Reply => {
+    const rights = token && identity.rightsOfToken(session, token);
+    return { data: shownToken(token, id, { nowMs: clock.now(), rights }) };
+  };
   /** Of a use-limited token, this request's use is spent already. */
-  const own = ({ token, tokenText }: SystemContext): Reply => {
+  const own = (context: SystemContext): Reply => {
+    const { token, tokenText } = context;
     const spent = token && token.numUses > 0 ? { ...token, numUses: token.numUses - 1 } : token;
-    return { data: shownToken(spent, tokenText, clock.now()) };
+    return shown(context, spent, tokenText);
   };
   const tokenField = text({ description: 'The token; without it, the caller’s.', secret: true });
   return [
@@ -27,13 +33,13 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
         read: {
           handler(context, input) {
             const id = input.token || context.tokenText;
-            return { data: shownToken(tokens.find(context.session, id), id, clock.now()) };
+            return shown(context, tokens.find(context.session, id), id);
           },
         },
         write: {
           handler(context, input) {
             const id = input.token || context.tokenText;
-            return { data: shownToken(tokens.find(context.session, id), id, clock.now()) };
+            return shown(context, tokens.find(context.session, id), id);
           },
         },
       },
@@ -53,9 +59,7 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
       fields: { accessor: text({ description: 'The accessor.' }) },
       operations: {
         write: {
-          handler: (context, input) => ({
-            data: shownToken(byAccessor(parts, context, input.accessor), '', clock.now()),
-          }),
+          handler: (context, input) => shown(context, byAccessor(parts, context, input.accessor), ''),
         },
       },
     }),
@@ -91,7 +95,11 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
 }
 
 /** As every lookup shows a token. 403 where there is none: a probe learns nothing. */
-export function shownToken(token: Token | undefined, id: string, nowMs: number): UnknownRecord {
+function shownToken(
+  token: Token | undefined,
+  id: string,
+  { nowMs, rights }: { nowMs: number; rights: Rights | undefined },
+): UnknownRecord {
   if (!token) throw new PermissionDenied('bad token');
   const expires = token.expiresAtMs !== 0;
   return {
@@ -99,10 +107,11 @@ export function shownToken(token: Token | undefined, id: string, nowMs: number):
     creation_time: Math.floor(token.createdAtMs / 1000),
     creation_ttl: token.creationTtl,
     display_name: token.displayName,
-    entity_id: token.entityId,
+    entity_id: rights?.entity.id ?? token.entityId,
     expire_time: expires ? rfc3339(token.expiresAtMs) : null,
     explicit_max_ttl: token.explicitMaxTtl,
     id,
+    ...(rights && rights.policies.length > 0 ? { identity_policies: rights.policies } : {}),
     ...(expires ? { issue_time: rfc3339(token.createdAtMs) } : {}),
     ...(token.renewedAtMs
       ? { last_renewal: rfc3339(token.renewedAtMs), last_renewal_time: Math.floor(token.renewedAtMs / 1000) }

@@ -18,7 +18,8 @@ const increment = duration({
 export function renewPaths(parts: SystemParts): EnginePath[] {
   const renew = async (context: SystemContext, token: Token, id: string, seconds: number): Promise<Reply> => {
     const { ttl, warnings } = await renewToken(renewParts(parts), context.session, token, seconds);
-    return { auth: authReply(id, token, ttl), warnings };
+    const rights = parts.identity.rightsOfToken(context.session, token);
+    return { auth: authReply(id, token, ttl, rights), warnings };
   };
   return [
     systemPath({
@@ -76,6 +77,7 @@ export function renewParts(parts: SystemParts): RenewalParts {
     tokens: parts.tokens,
     clock: parts.clock,
     work: parts.work,
+    identity: parts.identity,
     mountByUuid: (uuid) => parts.mounts.byUuid(uuid),
     maxLeaseTtl: () => ownMount().info.maxLeaseTtl,
     periodOfRole(session, name) {

@@ -156,6 +156,11 @@ export function checkRolePolicies(role: TokenRole, choice: PolicyChoice): readon
   return policies.filter((policy) => !isDisallowed(policy));
 }
 
+/** Whether tokens of the role may belong to who has the alias; case does not matter. */
+export function allowsEntityAlias(role: TokenRole, alias: string): boolean {
+  return matches(alias.toLowerCase(), [], role.allowed_entity_aliases);
+}
+
 function matches(policy: string, names: readonly string[], globs: readonly string[]): boolean {
   return names.includes(policy) || globs.some((glob) => globMatches(glob, policy));
 }
