@@ -222,8 +222,27 @@ describe('with key shares', () => {
     assert.equal(rootToken.status().started, false);
   });
 
+  test('the root key is replaced without the shares, which go on opening it', async () => {
+    const { open } = node.ceremonies;
+    const { nonce } = await open.unseal.start({ secret_shares: 1, secret_threshold: 1 });
+    const [before] = node.lifecycle.protection.records;
+    for (let times = 0; times < 2; times++) {
+      await node.ceremonies.rotateRoot();
+      assert.equal(open.unseal.status().started, false, 'what was begun before is void');
+      assert.equal(await opens(node, old.slice(1)), true);
+    }
+    const [now] = node.lifecycle.protection.records;
+    assert.notEqual(now?.ciphertext, before?.ciphertext);
+    await assert.rejects(open.unseal.update({ key: old[0], nonce }), /no rekey in progress/);
+    const again = await start();
+    for (const key of old.slice(0, 2)) await open.unseal.update({ key, nonce: again.nonce });
+    await node.ceremonies.rotateRoot();
+    assert.equal(await opens(node, old), false, 'it is wrapped for the newest shares alone');
+  });
+
   test('nothing goes on while sealed', async () => {
     await node.lifecycle.seal();
+    await assert.rejects(node.ceremonies.rotateRoot(), Sealed);
     await assert.rejects(
       node.ceremonies.step(() => node.ceremonies.open.unseal.status()),
       Sealed,
@@ -285,6 +304,24 @@ describe('with an automatic seal', () => {
     assert.deepEqual([made.complete, made.keys], [true, null]);
     assert.notEqual(JSON.stringify(node.lifecycle.protection.records), before);
     assert.equal(await opens(node, old), true);
+    assert.equal(await opensByItself(), true);
+  });
+
+  test('it is replaced without recovery shares, too, and they as well as the seal still open it', async () => {
+    const before = JSON.stringify(node.lifecycle.protection.records);
+    await node.ceremonies.rotateRoot();
+    assert.equal(await opensByItself(), true);
+    assert.equal(await opens(node, old), true);
+    const { recovery } = node.ceremonies.open;
+    const { nonce } = await recovery.start({ secret_shares: 1, secret_threshold: 1 });
+    await recovery.update({ key: old[0], nonce });
+    const made = await recovery.update({ key: old[1], nonce });
+    await node.ceremonies.rotateRoot();
+    assert.equal(await opens(node, made.keys!), true);
+    assert.notEqual(JSON.stringify(node.lifecycle.protection.records), before);
+    away = true;
+    await assert.rejects(node.ceremonies.rotateRoot(), /"cloud" cannot wrap.*nothing was changed/);
+    assert.equal(await opens(node, made.keys!), true);
     assert.equal(await opensByItself(), true);
   });
 

@@ -29,6 +29,16 @@ export class Ceremonies {
     return this.#options.lifecycle.whileUnsealed(async () => work());
   }
 
+  /** A new root key without the shares, which stay as they are. */
+  rotateRoot(): Promise<void> {
+    const { lifecycle, log } = this.#options;
+    return this.step(async () => {
+      await lifecycle.protection.rotateRoot();
+      log.info('the root key was replaced');
+      this.close();
+    });
+  }
+
   /** Counts a call from this address that may have needed no token. Throws `QuotaExceeded` for too many. */
   throttle(address: string): void {
     const nowMs = this.#options.clock.monotonic();

@@ -69,12 +69,19 @@ export function checkInitialization(request: Initialization, automatic: boolean)
   };
 }
 
+export interface MadeShares {
+  readonly seal: Seal;
+  readonly config: SealConfig;
+  readonly publicKey: Buffer;
+  readonly shown: Omit<InitializationResult, 'root_token'>;
+}
+
 /** A fresh seal with its shares as the reply shows them: hex and base64, or PGP messages. */
 export async function makeShares(
   counts: Omit<ShareCounts, 'showRootToken'>,
   deps: { random: Random; name: string },
-): Promise<{ seal: Seal; config: SealConfig; shown: Omit<InitializationResult, 'root_token'> }> {
-  const { seal, shares } = await createShamirSeal({ ...counts, ...deps });
+): Promise<MadeShares> {
+  const { seal, shares, publicKey } = await createShamirSeal({ ...counts, ...deps });
   try {
     const pgp = counts.pgpKeys.length > 0 ? await encryptShares(shares, counts.pgpKeys) : undefined;
     const keys = pgp
@@ -92,7 +99,7 @@ export async function makeShares(
     const shown = counts.automatic
       ? { recovery_keys: keys, recovery_keys_base64: base64, keys: [], keys_base64: [] }
       : { keys, keys_base64: base64 };
-    return { seal, config, shown };
+    return { seal, config, publicKey, shown };
   } finally {
     for (const share of shares) share.fill(0);
   }

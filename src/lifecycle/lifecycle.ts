@@ -117,6 +117,7 @@ export class Lifecycle {
           name: this.#options.clusterName ?? `vault-cluster-${id.slice(0, 8)}`,
         });
         barrier.unseal(transaction, rootKey);
+        this.protection.keepPublicKey(transaction, made.publicKey);
         const rootToken = await this.#firstState(transaction, counts);
         if (automatic) {
           await this.#start().catch((error) =>

@@ -1,10 +1,17 @@
 import type { Barrier } from '../barrier/barrier.ts';
 import { InvalidRequest } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
-import { type Seal, type SealConfig, UnwrapFailed, type WrappedKey, wrapWithAll } from '../seal/seal.ts';
-import { RECOVERY, SHAMIR, shamirSeal } from '../seal/shamir.ts';
+import {
+  type Seal,
+  type SealConfig,
+  UnwrapFailed,
+  type WrappedKey,
+  type WrappingSeal,
+  wrapWithAll,
+} from '../seal/seal.ts';
+import { RECOVERY, SHAMIR, shamirSeal, wrapForShares } from '../seal/shamir.ts';
 import { invalidKey } from '../seal/shares.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, Transaction } from '../store/store.ts';
 
 export const CONFIG = 'core/seal-config';
 export const RECOVERY_CONFIG = 'core/recovery-config';
@@ -21,6 +28,10 @@ export interface ShareBackup {
   readonly keys_base64: Readonly<Record<string, readonly string[]>>;
 }
 
+/** Of the shares that operators hold; encrypted, so that nobody can put their own in its place. */
+const PUBLIC_KEY = { under: 'core/', key: 'shares-public-key' } as const;
+const ROOT_KEY_BYTES = 32;
+
 const BACKUP: Readonly<Record<ShareKind, string>> = {
   unseal: 'core/unseal-keys-backup',
   recovery: 'core/recovery-keys-backup',
@@ -32,6 +43,8 @@ export interface ProtectionChange {
   readonly records: readonly WrappedKey[];
   /** Absent: the shares stay as they are. */
   readonly config?: SealConfig;
+  /** Of the new shares. */
+  readonly publicKey?: Buffer;
   /** Replaces an earlier one; absent: the earlier one goes, for its shares are of no use any more. */
   readonly backup?: ShareBackup | undefined;
   /** Whether the records wrap another root key than the present one. */
@@ -86,9 +99,39 @@ export class Protection {
     }
   }
 
-  /** Wraps by the automatic seals and `recovery`. One that is away must not lose its record: it rejects instead. */
-  async wrapWithSeals(rootKey: Buffer, recovery: Seal): Promise<WrappedKey[]> {
-    const seals = [...this.#options.seals, recovery];
+  /**
+   * A new root key for the present shares and every automatic seal, without the shares. Rejects with `InvalidRequest`,
+   * and changes nothing, while a seal is away.
+   */
+  async rotateRoot(): Promise<void> {
+    const { barrier, store, random } = this.#options;
+    const kept = barrier.view(store.begin(), PUBLIC_KEY.under).get<string>(PUBLIC_KEY.key);
+    if (kept === undefined)
+      throw new InvalidRequest('the public key of the shares is not known: make new shares first');
+    const publicKey = Buffer.from(kept, 'base64');
+    const name = this.hasRecovery ? RECOVERY : SHAMIR;
+    const forShares = {
+      name,
+      wrap: (rootKey: Buffer) => wrapForShares({ rootKey, publicKey, random, name }),
+    };
+    const rootKey = random.bytes(ROOT_KEY_BYTES);
+    try {
+      const records = await this.wrapWithSeals(rootKey, forShares);
+      await this.replace({ kind: 'unseal', records, newRootKey: true }, rootKey);
+    } finally {
+      rootKey.fill(0);
+    }
+  }
+
+  /** Puts the public key of new shares into a transaction that makes them the present ones. */
+  keepPublicKey(transaction: Transaction, publicKey: Buffer): void {
+    const view = this.#options.barrier.view(transaction, PUBLIC_KEY.under);
+    view.put(PUBLIC_KEY.key, publicKey.toString('base64'));
+  }
+
+  /** Wraps by the automatic seals and for the shares. One that is away must not lose its record: it rejects instead. */
+  async wrapWithSeals(rootKey: Buffer, shares: WrappingSeal): Promise<WrappedKey[]> {
+    const seals = [...this.#options.seals, shares];
     const unknown = this.records.find((record) => !seals.some(({ name }) => name === record.seal));
     if (unknown) {
       throw new InvalidRequest(
@@ -116,6 +159,7 @@ export class Protection {
       if (change.backup) write(BACKUP[change.kind], change.backup);
       else transaction.delete(BACKUP[change.kind]);
     }
+    if (change.publicKey) this.keepPublicKey(transaction, change.publicKey);
     await store.durable(change.newRootKey ? barrier.rekey(transaction, rootKey) : transaction.apply());
   }
 

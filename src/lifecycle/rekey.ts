@@ -219,7 +219,15 @@ export class Rekey {
         ? protection.records.map((record) => (record.seal === RECOVERY ? wrapped : record))
         : [wrapped];
     const config = { ...made.config, backup: settings.backup };
-    const change: ProtectionChange = { kind, records, config, backup, newRootKey: kind === 'unseal' };
+    const { publicKey } = made;
+    const change: ProtectionChange = {
+      kind,
+      records,
+      config,
+      publicKey,
+      backup,
+      newRootKey: kind === 'unseal',
+    };
     const shares = collectShares({ threshold: settings.threshold, random });
     return { keys, keys_base64, unverified: { nonce: random.uuid(), change, wrapped, shares } };
   }

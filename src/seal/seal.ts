@@ -34,6 +34,9 @@ export interface Seal {
   close(): void;
 }
 
+/** As much of a seal as wrapping needs. */
+export type WrappingSeal = Pick<Seal, 'name' | 'wrap'>;
+
 /** The key does not belong to the record, or the record is damaged; which of the two is not told. */
 export class UnwrapFailed extends Error {
   readonly code = 'unwrap_failed';
@@ -93,7 +96,7 @@ export async function unwrapWithAny(
 
 /** Wraps the root key with every seal; one that is away is reported, not fatal, unless none works. */
 export async function wrapWithAll(
-  seals: readonly Seal[],
+  seals: readonly WrappingSeal[],
   rootKey: Buffer,
 ): Promise<{ records: WrappedKey[]; failures: { seal: string; error: Error }[] }> {
   const records: WrappedKey[] = [];

@@ -31,6 +31,7 @@ export function ceremonyPaths(parts: SystemParts): EnginePath[] {
     backupPath(parts, 'recovery', 'rekey/recovery-key-backup'),
     backupPath(parts, 'recovery', 'rekey-recovery-key/backup'),
     backupPath(parts, 'recovery', 'rotate/recovery/backup'),
+    rotateRootPath(parts),
     decodePath(),
   ];
 }
@@ -177,6 +178,24 @@ function backupPath({ ceremonies, lifecycle }: SystemParts, kind: ShareKind, pat
         outside: true,
         async handler() {
           await ceremonies.step(() => lifecycle.protection.deleteBackup(kind));
+          return undefined;
+        },
+      },
+    },
+  });
+}
+
+function rotateRootPath({ ceremonies }: SystemParts): EnginePath {
+  return systemPath({
+    pattern: 'rotate/root',
+    summary: 'Replaces the root key without the shares, which stay good.',
+    sudo: true,
+    fields: {},
+    operations: {
+      write: {
+        outside: true,
+        async handler() {
+          await ceremonies.rotateRoot();
           return undefined;
         },
       },

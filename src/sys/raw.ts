@@ -13,7 +13,8 @@ const PROTECTED = new Set([
   'core/seal-config',
   'core/recovery-config',
   'core/cluster',
-  // Retiring keys relies on it.
+  // Rotating the root key and retiring keys rely on them.
+  'core/shares-public-key',
   'core/reencryption',
 ]);
 

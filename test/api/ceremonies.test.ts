@@ -1,6 +1,6 @@
 /** The key ceremonies against real nodes: by an unmodified client, with PGP, beside an automatic seal, cut off, audited. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { decrypt, generateKey, type PrivateKey, readMessage } from 'openpgp';
 import type { CofferNode, UnsealKeys } from '../services/coffer.ts';
@@ -63,7 +63,7 @@ describe('with key shares', () => {
   before(async () => {
     node = await coffer.start({ audit: true });
     first = await node.initAndUnseal({ shares: 3, threshold: 2 });
-    keys = [...first.keys];
+    keys = first.keys.slice(0, 2);
     root = first.rootToken;
   });
   after(() => node?.stop());
@@ -148,6 +148,15 @@ describe('with key shares', () => {
     }
   });
 
+  test('the root key is replaced without shares, by who may, and the shares stay good', async () => {
+    assert.equal((await node.request('POST', 'sys/rotate/root')).status, 403);
+    assert.equal((await node.request('POST', 'sys/rotate/root', { token: root })).status, 204);
+    await node.kill9();
+    await node.restart();
+    assert.equal(await unsealsWith(node, keys), true);
+    assert.equal((await node.request('GET', 'sys/mounts', { token: root })).status, 200);
+  });
+
   test('nothing of it while sealed', async () => {
     assert.equal((await node.request('PUT', 'sys/seal', { token: root })).status, 204);
     for (const path of [REKEY.init, GENERATE.init, 'sys/rekey-recovery-key/init'])
@@ -180,6 +189,40 @@ test('recovery keys beside an automatic seal are made anew, and so is the root k
     await node.restart();
     assert.equal((await node.request('GET', 'sys/health')).status, 200);
     assert.equal((await node.request('GET', 'sys/mounts', { token: first.root_token })).status, 200);
+  } finally {
+    await node.stop();
+  }
+});
+
+test('recovery keys alone bring a server back whose seal key is gone, and it gets another one', async () => {
+  const seal = (id: string, key: number) =>
+    `seal "static" {\n  current_key_id = "${id}"\n  current_key = "${Buffer.alloc(32, key).toString('base64')}"\n}`;
+  const node = await coffer.start({ configuration: seal('lost', 1) });
+  const health = async () => (await node.request('GET', 'sys/health')).status;
+  try {
+    const configuration = readFileSync(node.configFile, 'utf8');
+    const configure = (text: string) =>
+      writeFileSync(node.configFile, configuration.replace(seal('lost', 1), text));
+    const body = { recovery_shares: 3, recovery_threshold: 2 };
+    const made = (await node.request('PUT', 'sys/init', { body })).json();
+    const token: string = made.root_token;
+    const secret = { token, body: { n: 1 } };
+    assert.equal((await node.request('POST', 'cubbyhole/kept', secret)).status, 204);
+    assert.equal((await node.request('POST', 'sys/rotate/root', { token })).status, 204);
+    await node.kill9();
+
+    configure('');
+    await node.restart();
+    assert.equal(await unsealsWith(node, made.recovery_keys.slice(0, 2)), true, 'without any seal');
+    await node.kill9();
+    configure(seal('new', 2));
+    await node.restart();
+    assert.equal(await health(), 503, 'the new key does not open what the lost one closed');
+    assert.equal(await unsealsWith(node, made.recovery_keys.slice(1)), true);
+    assert.equal((await node.request('GET', 'cubbyhole/kept', { token })).json().data.n, 1);
+    assert.equal((await node.request('POST', 'sys/rotate/root', { token })).status, 204);
+    await node.restart();
+    assert.equal(await health(), 200, 'the new key opens from now on');
   } finally {
     await node.stop();
   }

@@ -1,7 +1,8 @@
 import type { UnknownRecord } from '../../base/json.ts';
 import type { Client } from '../../client/client.ts';
+import { ApiError } from '../../client/errors.ts';
 import { type Context, command } from '../command.ts';
-import { attempt, LocalError, UsageError } from '../errors.ts';
+import { attempt, LocalError, RemoteError, reasonOf, UsageError } from '../errors.ts';
 import { boolean, string } from '../flags.ts';
 import { readKeyShare, readPgpKeys } from '../key-shares.ts';
 import { alignRows, type Row } from '../output/table.ts';
@@ -39,26 +40,46 @@ Makes a new root token when enough holders of key shares agree: one starts it, e
   async run(context) {
     const { flags: given } = context;
     if (given.decode !== undefined) return decode(context, given.decode);
-    const client = await context.client();
     const endpoint = endpointFor(context);
-    if (given['generate-otp']) return generateOtp(context, client, endpoint);
-    if (given.init) return start(context, client, endpoint);
-    if (given.cancel) {
-      await attempt('Error canceling root token generation', client.request('DELETE', `${endpoint}/attempt`));
-      context.output.line('Success! Root token generation canceled (if it was started)');
-      return 0;
+    try {
+      return await hold(context, endpoint);
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (endpoint === ROOT || !(reason instanceof ApiError) || reason.status !== 404) throw error;
+      throw new RemoteError(
+        given['dr-token']
+          ? 'This server has no replication for disasters, so there is no such token: make a root token.'
+          : 'This server has no recovery mode, so there is no such token: make a root token.',
+      );
     }
-    if (given.status) return print(context, await statusOf(client, endpoint));
-    return provide(context, client, endpoint);
   },
 });
+
+async function hold(context: RootContext, endpoint: string): Promise<number> {
+  const { flags: given } = context;
+  const client = await context.client();
+  if (given['generate-otp']) return generateOtp(context, client, endpoint);
+  if (given.init) return start(context, client, endpoint);
+  if (given.cancel) {
+    // Vault takes it from the body, Coffer from the query; both cancel without, and Coffer not another's.
+    const named = given.nonce ? { nonce: given.nonce.trim() } : undefined;
+    const request = client.request('DELETE', `${endpoint}/attempt`, named, named);
+    await attempt('Error canceling root token generation', request);
+    context.output.line('Success! Root token generation canceled (if it was started)');
+    return 0;
+  }
+  if (given.status) return print(context, await statusOf(client, endpoint));
+  return provide(context, client, endpoint);
+}
+
+const ROOT = 'sys/generate-root';
 
 function endpointFor({ flags: given }: RootContext): string {
   if (given['recovery-token'] && given['dr-token']) {
     throw new UsageError('-recovery-token and -dr-token cannot be used together');
   }
   if (given['recovery-token']) return 'sys/generate-recovery-token';
-  return given['dr-token'] ? 'sys/replication/dr/secondary/generate-operation-token' : 'sys/generate-root';
+  return given['dr-token'] ? 'sys/replication/dr/secondary/generate-operation-token' : ROOT;
 }
 
 async function statusOf(client: Client, endpoint: string): Promise<UnknownRecord> {

@@ -48,34 +48,90 @@ Makes new shares of the unseal key, perhaps more or fewer, when enough holders o
   uses: ['http', 'format'],
   flags,
   arguments: { min: 0, max: 1 },
+  run: (context) => hold(context, REKEY),
+});
+
+export const rotateKeys = command({
+  name: 'operator rotate-keys',
+  synopsis: 'Generates new unseal keys, with a token that may',
+  usage: 'operator rotate-keys [options] [KEY]',
+  description: `
+Like "operator rekey", for callers whose token has sudo on sys/rotate: nobody without one can disturb it.
+
+    $ coffer operator rotate-keys -init -key-shares=15 -key-threshold=9
+    $ coffer operator rotate-keys
+    $ coffer operator rotate-keys -root-only`,
+  uses: ['http', 'format'],
+  flags: {
+    ...flags,
+    'root-only': boolean({ usage: 'Replace the root key at once, without shares; all shares stay good.' }),
+  },
+  arguments: { min: 0, max: 1 },
   async run(context) {
-    const { flags: given } = context;
+    if (!context.flags['root-only']) return hold(context, ROTATE_KEYS);
     const client = await context.client();
-    const { operation, backup } = endpointsFor(given.target);
-    if (given['backup-delete']) return deleteBackup(context, client, backup);
-    if (given['backup-retrieve']) return printBackup(context, client, backup);
-    if (given.init) return start(context, client, `${operation}/init`);
-    const stage = `${operation}/${given.verify ? 'verify' : 'init'}`;
-    if (given.cancel) {
-      // Vault takes it from the body, Coffer from the query.
-      const named = given.nonce ? { nonce: given.nonce.trim() } : undefined;
-      await attempt('Error canceling rekey', client.request('DELETE', stage, named, named));
-      context.output.line('Success! Canceled rekeying (if it was started)');
-      return 0;
-    }
-    const reply = await attempt('Error getting rekey status', client.request('GET', stage));
-    const status = reply.data ?? reply.body;
-    if (given.status) return printStatus(context, status);
-    return provide(context, client, { operation, status });
+    await attempt('Error rotating the root key', client.request('PUT', 'sys/rotate/root'));
+    context.output.line('Success! Replaced the root key');
+    return 0;
   },
 });
 
-function endpointsFor(target: string): { operation: string; backup: string } {
-  if (target === 'barrier') return { operation: 'sys/rekey', backup: 'sys/rekey/backup' };
-  if (target === 'recovery' || target === 'hsm') {
-    return { operation: 'sys/rekey-recovery-key', backup: 'sys/rekey/recovery-key-backup' };
+/** Where a ceremony is held, by target. */
+interface Endpoint {
+  readonly command: string;
+  readonly operation: string;
+  readonly backup: string;
+}
+type Endpoints = ReadonlyMap<string, Endpoint>;
+
+const REKEY: Endpoints = endpoints('operator rekey', {
+  barrier: ['sys/rekey', 'sys/rekey/backup'],
+  recovery: ['sys/rekey-recovery-key', 'sys/rekey/recovery-key-backup'],
+});
+const ROTATE_KEYS: Endpoints = endpoints('operator rotate-keys', {
+  barrier: ['sys/rotate/root', 'sys/rotate/root/backup'],
+  recovery: ['sys/rotate/recovery', 'sys/rotate/recovery/backup'],
+});
+
+function endpoints(
+  name: string,
+  paths: Readonly<Record<'barrier' | 'recovery', readonly [operation: string, backup: string]>>,
+): Endpoints {
+  const of = ([operation, backup]: readonly [string, string]): Endpoint => ({
+    command: name,
+    operation,
+    backup,
+  });
+  // `hsm` is what the recovery target was once called.
+  const recovery = of(paths.recovery);
+  return new Map([
+    ['barrier', of(paths.barrier)],
+    ['recovery', recovery],
+    ['hsm', recovery],
+  ]);
+}
+
+async function hold(context: RekeyContext, places: Endpoints): Promise<number> {
+  const { flags: given } = context;
+  const client = await context.client();
+  const place = places.get(given.target);
+  if (!place) throw new UsageError(`Unknown target: ${given.target} (barrier or recovery)`);
+  const { operation, backup } = place;
+  if (given['backup-delete']) return deleteBackup(context, client, backup);
+  if (given['backup-retrieve']) return printBackup(context, client, backup);
+  if (given.init) return start(context, client, `${operation}/init`);
+  const stage = `${operation}/${given.verify ? 'verify' : 'init'}`;
+  if (given.cancel) {
+    // Vault takes it from the body, Coffer from the query.
+    const named = given.nonce ? { nonce: given.nonce.trim() } : undefined;
+    await attempt('Error canceling rekey', client.request('DELETE', stage, named, named));
+    context.output.line('Success! Canceled rekeying (if it was started)');
+    return 0;
   }
-  throw new UsageError(`Unknown target: ${target} (barrier or recovery)`);
+  const reply = await attempt('Error getting rekey status', client.request('GET', stage));
+  const status = reply.data ?? reply.body;
+  if (given.status) return printStatus(context, status);
+  return provide(context, client, { ...place, status });
 }
 
 async function start(context: RekeyContext, client: Client, path: string): Promise<number> {
@@ -105,16 +161,16 @@ async function start(context: RekeyContext, client: Client, path: string): Promi
   return printStatus(context, reply.data ?? reply.body);
 }
 
-interface Stage {
-  readonly operation: string;
+interface Stage extends Endpoint {
   readonly status: UnknownRecord;
 }
 
-async function provide(context: RekeyContext, client: Client, { operation, status }: Stage): Promise<number> {
+async function provide(context: RekeyContext, client: Client, stage: Stage): Promise<number> {
+  const { operation, status } = stage;
   const { verify } = context.flags;
   if (status.started !== true) {
     const what = verify ? 'No rekey verification is in progress.' : 'No rekey is in progress.';
-    throw new LocalError(`${what} Start one with "coffer operator rekey -init".`);
+    throw new LocalError(`${what} Start one with "coffer ${stage.command} -init".`);
   }
   const nonce = nonceFor(context, status);
   const name = context.flags.target === 'barrier' ? 'Unseal Key' : 'Recovery Key';
@@ -138,7 +194,8 @@ async function provide(context: RekeyContext, client: Client, { operation, statu
     context.output.data(answer, () => 'Success! The new keys have been verified and hold from now on.');
     return 0;
   }
-  context.output.data(answer, () => newKeys(answer, status));
+  const kind = context.flags.target === 'barrier' ? 'unseal' : 'recovery';
+  context.output.data(answer, () => newKeys(answer, stage, kind));
   return 0;
 }
 
@@ -170,7 +227,8 @@ function printStatus({ output, flags: given }: RekeyContext, status: UnknownReco
   return 0;
 }
 
-function newKeys(answer: UnknownRecord, status: UnknownRecord): string {
+function newKeys(answer: UnknownRecord, { status, command }: Stage, kind: string): string {
+  if (answer.keys === null) return 'Success! Replaced the root key. The recovery keys stay as they are.';
   const prints = stringsOf(answer.pgp_fingerprints);
   const keys = stringsOf(answer.keys_base64).map((key, at) => {
     return prints[at] ? `Key ${at + 1} fingerprint: ${prints[at]}; value: ${key}` : `Key ${at + 1}: ${key}`;
@@ -178,8 +236,8 @@ function newKeys(answer: UnknownRecord, status: UnknownRecord): string {
   const shares = `${keys.length} key shares and a key threshold of ${plainText(status.t)}`;
   const ending =
     answer.verification_required === true
-      ? `Verification nonce: ${plainText(answer.verification_nonce)}\n\nThe new keys, ${shares}, do not hold yet: each holder must give back a share with\n\n    coffer operator rekey -verify\n\nUntil that is done the old keys hold.`
-      : `The unseal keys are new, with ${shares}. Give them to different people: the old ones are of no use from now on.`;
+      ? `Verification nonce: ${plainText(answer.verification_nonce)}\n\nThe new keys, ${shares}, do not hold yet: each holder must give back a share with\n\n    coffer ${command} -verify\n\nUntil that is done the old keys hold.`
+      : `The ${kind} keys are new, with ${shares}. Give them to different people: the old ones are of no use from now on.`;
   return `${keys.join('\n')}\n\nOperation nonce: ${plainText(answer.nonce)}\n\n${fill(ending, 78)}`;
 }
 

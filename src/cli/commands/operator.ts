@@ -42,6 +42,13 @@ Commands for those who run the server: initialise, seal and unseal it, rotate it
       'rotate',
       later('Rotates the underlying encryption key', async () => (await import('./operator-keys.ts')).rotate),
     ],
+    [
+      'rotate-keys',
+      later(
+        'Generates new unseal keys, with a token that may',
+        async () => (await import('./operator-rekey.ts')).rotateKeys,
+      ),
+    ],
     ['seal', later('Seals the server', async () => (await import('./operator-seal.ts')).seal)],
     [
       'step-down',
