@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Operation } from '../engine/engine.ts';
-import { type Acl, compileAcl } from './acl.ts';
+import { type Acl, compileAcl, layerAcl } from './acl.ts';
 import { parsePolicy } from './parse.ts';
 
 function aclOf(...texts: string[]): Acl {
@@ -476,5 +476,40 @@ test('policies: the order of policies and rules does not matter', () => {
       );
       assert.equal(may(aclOf(...texts), asked, path), may(aclOf(...texts.reverse()), asked, path));
     }),
+  );
+});
+
+test('policies: rules laid over others decide as if all had been compiled together', () => {
+  const rules = fc.array(rule, { maxLength: 8 });
+  const questions = fc.array(fc.tuple(operation, askedPath), { minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(rules, rules, questions, (below, above, asked) => {
+      const parsed = [below, above].map((list, at) =>
+        parsePolicy({
+          name: `p${at}`,
+          text: list
+            .map(
+              ({ path, capabilities }) =>
+                `path "${path}" { capabilities = ${JSON.stringify(capabilities)} pagination_limit = ${at + 3} }`,
+            )
+            .join('\n'),
+        }),
+      );
+      const whole = compileAcl({ policies: parsed, nowMs: 0 });
+      const layered = layerAcl({
+        base: compileAcl({ policies: parsed.slice(0, 1), nowMs: 0 }),
+        policies: parsed.slice(1),
+        together: (path) =>
+          parsed.map((policy) => ({ ...policy, rules: policy.rules.filter((each) => each.path === path) })),
+        nowMs: 0,
+      });
+      for (const [what, path] of asked) {
+        const request = { operation: what, path, data: { limit: 3 } };
+        assert.deepEqual(layered.check(request), whole.check(request), `${what} ${path}`);
+      }
+      const byPath = (acl: Acl) => [...acl.rules].sort((a, b) => (a.path < b.path ? -1 : 1));
+      assert.deepEqual(byPath(layered), byPath(whole));
+    }),
+    { numRuns: 500 },
   );
 });

@@ -2,7 +2,7 @@ import type { Operation } from '../engine/engine.ts';
 import type { Plain } from '../hcl/hcl.ts';
 import { type ParameterLimits, type ParameterObjection, parameterObjection } from './parameters.ts';
 import type { Capability, ParameterTable, Policy, Rule } from './parse.ts';
-import { indexPatterns, type PathPattern, pathPattern } from './patterns.ts';
+import { indexPatterns, outranks, type PathPattern, type PatternIndex, pathPattern } from './patterns.ts';
 
 export interface AclRequest {
   /** Without `v1/` and leading slash, already normalised. */
@@ -66,6 +66,40 @@ export const ROOT_POLICY = 'root';
 export function compileAcl({ policies, nowMs }: { policies: readonly Policy[]; nowMs: number }): Acl {
   const policyNames = policies.map((policy) => policy.name);
   if (policyNames.includes(ROOT_POLICY)) return rootAcl(policyNames);
+  return new CompiledAcl(policyNames, mergedRules(policies, nowMs));
+}
+
+/**
+ * `base` with further rules, which count as if they had been compiled with it: many callers' rights are a large common part
+ * and a few rules of their own. `together` gives the rules of both with a path that is in both, in the order of the policies.
+ */
+export function layerAcl({
+  base,
+  policies,
+  together,
+  nowMs,
+}: {
+  base: Acl;
+  policies: readonly Policy[];
+  together: (path: string) => readonly Policy[];
+  nowMs: number;
+}): Acl {
+  if (!(base instanceof CompiledAcl)) return base;
+  const own = mergedRules(policies, nowMs);
+  for (const path of own.byPath.keys()) {
+    const both = base.has(path) ? mergedRules(together(path), nowMs).byPath.get(path) : undefined;
+    if (both) own.byPath.set(path, both);
+  }
+  return own.byPath.size === 0 ? base : new CompiledAcl(base.policyNames, own, base);
+}
+
+interface MergedRules {
+  readonly byPath: Map<string, MergedRule>;
+  /** When the next of them ends. */
+  readonly expiresAtMs: number;
+}
+
+function mergedRules(policies: readonly Policy[], nowMs: number): MergedRules {
   const byPath = new Map<string, MergedRule>();
   let expiresAtMs = Number.POSITIVE_INFINITY;
   for (const policy of policies) {
@@ -78,21 +112,56 @@ export function compileAcl({ policies, nowMs }: { policies: readonly Policy[]; n
       else byPath.set(rule.path, firstRule(rule, policy.name));
     }
   }
-  const rules = [...byPath.values()];
-  const index = indexPatterns<AclRule>(rules);
-  return Object.freeze<Acl>({
-    root: false,
-    policyNames,
-    expiresAtMs,
-    rules,
-    check: (request) => decide(index.find(decidedPath(request), isListing(request.operation)), request),
-    capabilities(path) {
-      const granted = index.find(path, true)?.capabilities;
-      return granted && granted.size > 0 ? [...granted].sort() : ['deny'];
-    },
-    deciding: index.find,
-    grantsUnder: (prefix) => rules.some((rule) => grantsAnything(rule) && reachesUnder(rule, prefix)),
-  });
+  return { byPath, expiresAtMs };
+}
+
+class CompiledAcl implements Acl {
+  readonly root = false;
+  readonly policyNames: readonly string[];
+  readonly expiresAtMs: number;
+  readonly #byPath: ReadonlyMap<string, AclRule>;
+  readonly #index: PatternIndex<AclRule>;
+  /** What lies beneath: rules of the same path here take their place. */
+  readonly #base: CompiledAcl | undefined;
+
+  constructor(policyNames: readonly string[], { byPath, expiresAtMs }: MergedRules, base?: CompiledAcl) {
+    this.policyNames = policyNames;
+    this.expiresAtMs = Math.min(expiresAtMs, base?.expiresAtMs ?? expiresAtMs);
+    this.#byPath = byPath;
+    this.#index = indexPatterns<AclRule>(byPath.values());
+    this.#base = base;
+  }
+
+  get rules(): readonly AclRule[] {
+    const own = [...this.#byPath.values()];
+    if (!this.#base) return own;
+    return [...this.#base.rules.filter(({ path }) => !this.#byPath.has(path)), ...own];
+  }
+
+  /** Whether a rule has exactly this path. */
+  has(path: string): boolean {
+    return this.#byPath.has(path);
+  }
+
+  check(request: AclRequest): AclDecision {
+    return decide(this.deciding(decidedPath(request), isListing(request.operation)), request);
+  }
+
+  capabilities(path: string): string[] {
+    const granted = this.deciding(path, true)?.capabilities;
+    return granted && granted.size > 0 ? [...granted].sort() : ['deny'];
+  }
+
+  deciding(path: string, listing: boolean): AclRule | undefined {
+    const own = this.#index.find(path, listing);
+    const below = this.#base?.deciding(path, listing);
+    if (!own || !below) return own ?? below;
+    return own.path !== below.path && outranks(below, own) ? below : own;
+  }
+
+  grantsUnder(prefix: string): boolean {
+    return this.rules.some((rule) => grantsAnything(rule) && reachesUnder(rule, prefix));
+  }
 }
 
 const ALLOWED_TO_ROOT: AclDecision = Object.freeze({ allowed: true });

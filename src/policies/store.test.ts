@@ -168,7 +168,8 @@ test('templates are expanded for each caller', () => {
     [may('ann', 'a/ann'), may('ann', 'a/bob'), may('bob', 'a/bob'), may('bob', 'a/ann')],
     [true, false, true, false],
   );
-  assert.equal(policies.aclFor(session, ['p'], who('ann')), policies.aclFor(session, ['p'], who('ann')));
+  const ann = who('ann');
+  assert.equal(policies.aclFor(session, ['p'], ann), policies.aclFor(session, ['p'], ann));
   assert.equal(policies.aclFor(session, ['p']).check({ path: 'a/', operation: 'read' }).allowed, false);
   assert.equal(may('x/y', 'a/x/y'), false);
   policies.put(session, {

@@ -2,7 +2,7 @@ import type { Session } from '../barrier/session.ts';
 import type { View } from '../barrier/view.ts';
 import type { Clock } from '../base/clock.ts';
 import { InternalFailure, InvalidRequest, NotFound, unlessCorrupt } from '../base/errors.ts';
-import { type Acl, compileAcl, ROOT_POLICY } from './acl.ts';
+import { type Acl, compileAcl, layerAcl, ROOT_POLICY } from './acl.ts';
 import {
   DEFAULT_POLICY,
   DEFAULT_POLICY_TEXT,
@@ -13,7 +13,7 @@ import {
 import { WeightedLru } from './lru.ts';
 import { checkedPolicyName, normalPolicyName } from './names.ts';
 import { decodePolicyText, type Policy, parsePolicy } from './parse.ts';
-import { expandRules, placeholderValue, type TemplateIdentity } from './templates.ts';
+import { expandRules, plainRules, type TemplateAllowance, type TemplateIdentity } from './templates.ts';
 
 /** A policy as stored, under its name. */
 export interface StoredPolicy {
@@ -54,12 +54,14 @@ const ENTRY_WEIGHT = 20;
 interface CachedAcl {
   readonly acl: Acl;
   readonly sources: readonly (StoredPolicy | undefined)[];
+  readonly policies: readonly Policy[];
+  /** Those that have rules for each caller. */
+  readonly templated: readonly { readonly policy: Policy; readonly allowance: TemplateAllowance }[];
   readonly validUntilMs: number;
 }
 
 interface LastAcl extends CachedAcl {
   readonly names: readonly string[];
-  readonly identity: TemplateIdentity | undefined;
 }
 
 /**
@@ -79,6 +81,8 @@ export class Policies {
 
   /** For a token's list of policies, which is one object as long as the token's record is remembered. */
   readonly #lastOf = new WeakMap<readonly string[], LastAcl>();
+  /** By caller, whose rules lie over the rights that others have as well. */
+  readonly #layered = new WeakMap<TemplateIdentity, WeakMap<Acl, Acl>>();
 
   constructor({ clock }: { clock: Clock }) {
     this.#clock = clock;
@@ -190,13 +194,28 @@ export class Policies {
 
   /** The compiled rights of a set of policies for one caller. Names without a policy grant nothing. */
   aclFor(session: Session, policyNames: readonly string[], identity?: TemplateIdentity): Acl {
-    const view = session.view(ACL_POLICIES);
+    const common = this.#commonAcl(session.view(ACL_POLICIES), policyNames);
+    if (!identity || common.templated.length === 0) return common.acl;
+    let ofIdentity = this.#layered.get(identity);
+    if (!ofIdentity) {
+      ofIdentity = new WeakMap();
+      this.#layered.set(identity, ofIdentity);
+    }
+    const known = ofIdentity.get(common.acl);
+    const nowMs = this.#clock.now();
+    if (known && nowMs < known.expiresAtMs) return known;
+    const acl = layered(common, identity, nowMs);
+    ofIdentity.set(common.acl, acl);
+    return acl;
+  }
+
+  /** Without the rules that differ from caller to caller. */
+  #commonAcl(view: View, policyNames: readonly string[]): CachedAcl {
     const last = this.#lastOf.get(policyNames);
-    if (last && last.identity === identity && this.#isCurrent(view, last)) return last.acl;
+    if (last && this.#isCurrent(view, last)) return last;
     const names = policyNames.map(normalPolicyName);
     const sources = names.map((name) => (name === ROOT_POLICY ? undefined : this.#stored(view, name)));
-    const policies = sources.flatMap((stored, at) => (stored ? [this.#parse(names[at]!, stored)] : []));
-    const key = cacheKey(names, policies, identity);
+    const key = JSON.stringify(names);
     const cached = this.#compiled.get(key);
     const nowMs = this.#clock.now();
     if (
@@ -204,12 +223,27 @@ export class Policies {
       nowMs < cached.validUntilMs &&
       sources.every((stored, at) => isSame(stored, cached.sources[at]))
     ) {
-      this.#lastOf.set(policyNames, { ...cached, names, identity });
-      return cached.acl;
+      this.#lastOf.set(policyNames, { ...cached, names, sources });
+      return cached;
     }
-    const acl = compileAcl({ policies: expanded(names, policies, sources, identity), nowMs });
-    this.#compiled.set(key, { acl, sources, validUntilMs: acl.expiresAtMs });
-    return acl;
+    const compiled = this.#compile(names, sources, nowMs);
+    this.#compiled.set(key, compiled);
+    return compiled;
+  }
+
+  #compile(names: readonly string[], sources: CachedAcl['sources'], nowMs: number): CachedAcl {
+    const policies = sources.flatMap((stored, at) => (stored ? [this.#parse(names[at]!, stored)] : []));
+    const common = policies.map((policy) => ({ ...policy, rules: plainRules(policy) }));
+    const acl = compileAcl({ policies: names.includes(ROOT_POLICY) ? [ROOT, ...common] : common, nowMs });
+    const templated = policies.flatMap((policy) => {
+      const stored = sources[names.indexOf(policy.name)];
+      const allowance = {
+        slashes: stored?.allowSlashes ?? false,
+        wildcards: stored?.allowWildcards ?? false,
+      };
+      return policy.placeholders.length > 0 ? [{ policy, allowance }] : [];
+    });
+    return { acl, sources, policies, templated, validUntilMs: acl.expiresAtMs };
   }
 
   /** Whether every record is still the one the rights were compiled from. */
@@ -270,27 +304,20 @@ function isSame(a: StoredPolicy | undefined, b: StoredPolicy | undefined): boole
   return a.text === b.text && a.allowSlashes === b.allowSlashes && a.allowWildcards === b.allowWildcards;
 }
 
-/** Sets with templates are cached by the values the caller has for them. Quoted, so that no name or value can pose as another set. */
-function cacheKey(
-  names: readonly string[],
-  policies: readonly Policy[],
-  identity: TemplateIdentity | undefined,
-): string {
-  const placeholders = policies.flatMap((policy) => policy.placeholders);
-  return JSON.stringify([names, ...placeholders.map((name) => placeholderValue(name, identity))]);
-}
+const ROOT: Policy = { name: ROOT_POLICY, rules: [], text: '', placeholders: [] };
 
-function expanded(
-  names: readonly string[],
-  policies: readonly Policy[],
-  sources: readonly (StoredPolicy | undefined)[],
-  identity: TemplateIdentity | undefined,
-): Policy[] {
-  const result = policies.map((policy) => {
-    const source = sources[names.indexOf(policy.name)];
-    const allowance = { slashes: source?.allowSlashes ?? false, wildcards: source?.allowWildcards ?? false };
-    return { ...policy, rules: expandRules(policy, identity, allowance) };
-  });
-  const root = { name: ROOT_POLICY, rules: [], text: '', placeholders: [] };
-  return names.includes(ROOT_POLICY) ? [root, ...result] : result;
+function layered({ acl, policies, templated }: CachedAcl, identity: TemplateIdentity, nowMs: number): Acl {
+  const filled = templated.map(({ policy, allowance }) => ({
+    ...policy,
+    rules: expandRules(policy, identity, allowance),
+  }));
+  const together = (path: string) =>
+    policies.flatMap((policy) => {
+      const own = filled.filter(({ name }) => name === policy.name);
+      return [policy, ...own].map((each) => ({
+        ...each,
+        rules: each.rules.filter((rule) => rule.path === path),
+      }));
+    });
+  return layerAcl({ base: acl, policies: filled, together, nowMs });
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { compileAcl } from './acl.ts';
 import { parsePolicy } from './parse.ts';
-import { expandRules, placeholderValue, type TemplateIdentity } from './templates.ts';
+import { expandRules, placeholderValue, plainRules, type TemplateIdentity } from './templates.ts';
 
 const identity: TemplateIdentity = {
   entity: {
@@ -47,13 +47,26 @@ const expand = (path: string, capability: string, who?: TemplateIdentity, allowa
     allowance,
   ).map((rule) => rule.path);
 
+test('rules without templates are told from those with', () => {
+  const text = 'path "plain" { policy = "read" } path "a/{{identity.entity.id}}" { policy = "read" }';
+  const policy = parsePolicy({ name: 'p', text });
+  assert.deepEqual(
+    plainRules(policy).map(({ path }) => path),
+    ['plain'],
+  );
+  assert.deepEqual(
+    expandRules(policy, identity).map(({ path }) => path),
+    ['a/e-1'],
+  );
+});
+
 test('rules are expanded, or dropped when a value is missing', () => {
   assert.deepEqual(expand('a/{{ identity.entity.id }}/{{identity.entity.name}}/*', 'read', identity), [
     'a/e-1/ann/*',
   ]);
   assert.deepEqual(expand('a/{{identity.entity.id}}', 'read'), []);
   assert.deepEqual(expand('a/{{identity.entity.metadata.none}}', 'deny', identity), []);
-  assert.deepEqual(expand('plain', 'read'), ['plain']);
+  assert.deepEqual(expand('plain', 'read'), []);
 });
 
 test('a value that could widen a path drops the rule, but not a denial', () => {

@@ -57,18 +57,22 @@ export function placeholderValue(name: string, identity: TemplateIdentity | unde
   return undefined;
 }
 
+/** The policy's rules without templates, which are the same for everybody. */
+export function plainRules(policy: Policy): readonly Rule[] {
+  return policy.placeholders.length === 0 ? policy.rules : policy.rules.filter((rule) => !isTemplate(rule));
+}
+
 /**
- * The policy's rules for one caller. A rule whose value is missing is left out. One whose value holds `*`, `+`, `/`,
- * `,` or a control character is left out too, unless it denies: a denial with the value as it is can only deny more.
+ * The policy's templates filled for one caller. A rule whose value is missing is left out. One whose value holds `*`, `+`,
+ * `/`, `,` or a control character is left out too, unless it denies: a denial with the value as it is can only deny more.
  */
 export function expandRules(
   policy: Policy,
   identity: TemplateIdentity | undefined,
   allowance: TemplateAllowance = {},
 ): readonly Rule[] {
-  if (policy.placeholders.length === 0) return policy.rules;
-  return policy.rules.flatMap((rule) => {
-    if (!rule.path.includes('{{')) return [rule];
+  if (policy.placeholders.length === 0) return [];
+  return policy.rules.filter(isTemplate).flatMap((rule) => {
     const isDenial = rule.capabilities.includes('deny');
     let complete = true;
     const path = rule.path.replaceAll(PLACEHOLDER, (_, name: string) => {
@@ -78,6 +82,10 @@ export function expandRules(
     });
     return complete ? [{ ...rule, path }] : [];
   });
+}
+
+function isTemplate({ path }: Rule): boolean {
+  return path.includes('{{');
 }
 
 function isHarmless(value: string, { slashes = false, wildcards = false }: TemplateAllowance): boolean {
