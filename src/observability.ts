@@ -6,6 +6,7 @@ import type { Barrier } from './barrier/barrier.ts';
 import type { Clock } from './base/clock.ts';
 import type { Logger } from './base/logger.ts';
 import type { Lifecycle } from './lifecycle/lifecycle.ts';
+import type { SealCheck } from './lifecycle/seal-health.ts';
 import type { Labels, Metrics } from './metrics/metrics.ts';
 import { observeRuntime } from './metrics/runtime.ts';
 import type { TelemetrySettings } from './metrics/settings.ts';
@@ -34,6 +35,7 @@ export function observeServer(server: ObservedServer): { stop(): Promise<void> }
   const { metrics, clock } = server;
   observeCore(server);
   observeBarrier(server);
+  observeSeals(server);
   observeMounts(server);
   const runtime = observeRuntime(metrics, clock.now());
   const stopWindows = every(clock, WINDOW_MS, () => {
@@ -70,6 +72,14 @@ export function measureCommits(metrics: Metrics, clock: Clock): CommitMeasure {
   };
 }
 
+/** `seal.check*`: what it takes to try an automatic seal, and how often that failed. */
+export function measureSealChecks(metrics: Metrics): (check: SealCheck) => void {
+  return ({ name: seal, type, healthy, durationMs }) => {
+    metrics.timing('seal.check', { seal, type }).note(durationMs);
+    metrics.counter('seal.check_failures', { seal, type }).add(healthy ? 0 : 1);
+  };
+}
+
 function observeCore({ metrics, lifecycle, inFlight, domains }: ObservedServer): void {
   // There from the start, so that an alert on its rate works from the first failure.
   metrics.counter('core.request_errors');
@@ -95,6 +105,17 @@ function observeBarrier({ metrics, barrier }: ObservedServer): void {
   metrics.observed('barrier.estimated_encryptions', () => barrier.keyStatus.encryptions);
   metrics.observed('barrier.key_term', () => barrier.keyStatus.term);
   metrics.observed('barrier.key_installed_time_seconds', () => barrier.keyStatus.installTimeMs / 1000);
+}
+
+/** Which automatic seals work now; nothing where there are none. */
+function observeSeals({ metrics, lifecycle }: ObservedServer): void {
+  const backends = () => lifecycle.sealHealth.report().backends;
+  metrics.observed('seal.reachable', () =>
+    backends().map(({ name, type, healthy }) => [{ seal: name, type }, healthy ? 1 : 0] as const),
+  );
+  metrics.observed('seal.working', () =>
+    backends().length > 0 ? lifecycle.sealHealth.report().working : undefined,
+  );
 }
 
 function observeMounts({ metrics, domains }: ObservedServer): void {

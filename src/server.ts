@@ -13,16 +13,16 @@ import { PathTable } from './engine/router.ts';
 import type { ListenerConfig } from './http/listener-config.ts';
 import { type OpenListeners, openListeners } from './http/listeners.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
+import { type ConfiguredSeal, Seals } from './lifecycle/seals.ts';
 import { LOCKOUT_DEFAULTS, type LockoutDefaults } from './lockouts/lockouts.ts';
 import { openLocalLog } from './log/local.ts';
-import { createMetrics } from './metrics/metrics.ts';
+import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { createMetricsPage } from './metrics/page.ts';
 import { TELEMETRY_DEFAULTS, type TelemetrySettings } from './metrics/settings.ts';
-import { measureCommits, observeServer } from './observability.ts';
+import { measureCommits, measureSealChecks, observeServer } from './observability.ts';
 import { type InFlight, shownInFlight } from './pipeline/exchange.ts';
 import { createPipeline } from './pipeline/index.ts';
 import { OVERLOAD_LIMITS_DEFAULT, OverloadGuard, type OverloadLimits } from './quotas/overload.ts';
-import type { Seal } from './seal/seal.ts';
 import { cachedCopy } from './store/cached-copy.ts';
 import { openLmdbCopy } from './store/lmdb.ts';
 import { openMemoryCopy } from './store/memory.ts';
@@ -36,7 +36,7 @@ import { BUILD_DATE, VERSION } from './version.ts';
 export interface ServerSettings {
   readonly storage: { readonly type: string; readonly path: string | undefined };
   readonly listeners: readonly ListenerConfig[];
-  readonly seals: readonly Seal[];
+  readonly seals: readonly ConfiguredSeal[];
   readonly clusterName: string | undefined;
   readonly apiAddress: string;
   readonly clusterAddress: string;
@@ -79,6 +79,8 @@ export interface RunningServer {
   /** Resolves when the store has failed and the process must end. */
   readonly failed: Promise<Error>;
   stop(): Promise<void>;
+  /** Other automatic seals count from now on. */
+  useSeals(configured: readonly ConfiguredSeal[]): void;
   /** The pipeline's domains, for what the quick start sets up before anybody calls. */
   domains(): OpenUnsealed['domains'] | undefined;
 }
@@ -109,7 +111,8 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
   const lifecycle: Lifecycle = new Lifecycle({
     store,
     barrier,
-    seals: settings.seals,
+    seals: new Seals(settings.seals),
+    sealChecked: measureSealChecks(metrics),
     open: () => {
       const opened = openUnsealed({
         store,
@@ -141,17 +144,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
   });
   const domains = () => (lifecycle.sealed ? undefined : unsealed?.domains);
   const observing = observeServer({ metrics, telemetry, lifecycle, barrier, inFlight, domains, clock, log });
-  const overload = new OverloadGuard({
-    limits: settings.overload ?? OVERLOAD_LIMITS_DEFAULT,
-    load: {
-      requestsInFlight: () => inFlight.size,
-      revisions: () => ({ newest: store.revision, durable: store.durableRevision }),
-    },
-    clock,
-    log: log.named('core'),
-  });
-  metrics.observed('core.overloaded', () => (overload.shedding ? 1 : 0));
-  overload.start();
+  const overload = guardLoad(settings, deps, { store, inFlight, metrics });
   const handle = createPipeline({
     domains,
     statusPaths: new PathTable(
@@ -188,20 +181,42 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
     throw error;
   }
   const opened = listeners;
+  lifecycle.sealHealth.start();
   return {
     lifecycle,
     addresses: opened.addresses.map(({ url }) => url),
     reload: () => server.reload('all'),
     failed,
     domains,
+    useSeals: (configured) => lifecycle.useSeals(configured),
     async stop() {
       await opened.close({ graceMs: SHUTDOWN_GRACE_MS });
       overload.stop();
       await lifecycle.seal();
       await observing.stop();
+      lifecycle.useSeals([]);
       await closeStorage();
     },
   };
+}
+
+function guardLoad(
+  { overload = OVERLOAD_LIMITS_DEFAULT }: ServerSettings,
+  { clock, log }: ServerDependencies,
+  { store, inFlight, metrics }: { store: Store; inFlight: ReadonlyMap<string, unknown>; metrics: Metrics },
+): OverloadGuard {
+  const guard = new OverloadGuard({
+    limits: overload,
+    load: {
+      requestsInFlight: () => inFlight.size,
+      revisions: () => ({ newest: store.revision, durable: store.durableRevision }),
+    },
+    clock,
+    log: log.named('core'),
+  });
+  metrics.observed('core.overloaded', () => (guard.shedding ? 1 : 0));
+  guard.start();
+  return guard;
 }
 
 async function openStorage(

@@ -133,6 +133,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       await rotation.stop();
     },
     createRootToken: (within) => tokens.createRoot(within),
+    sharesChanged: () => ceremonies.close(),
   };
 }
 

@@ -14,6 +14,7 @@ import type { EngineType } from '../src/engine/engine.ts';
 import type { AuthReply } from '../src/engine/reply.ts';
 import { PathTable } from '../src/engine/router.ts';
 import { Lifecycle } from '../src/lifecycle/lifecycle.ts';
+import { Seals } from '../src/lifecycle/seals.ts';
 import { LOCKOUT_DEFAULTS } from '../src/lockouts/lockouts.ts';
 import { openLocalLog } from '../src/log/local.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
@@ -86,7 +87,7 @@ export async function openNode({ engines = [] as readonly EngineType[] } = {}) {
   const lifecycle: Lifecycle = new Lifecycle({
     store,
     barrier,
-    seals: [],
+    seals: new Seals(),
     open: () => {
       opened = openUnsealed({
         store,

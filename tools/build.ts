@@ -1,7 +1,7 @@
 /**
  * `npm run build`: Coffer as it is shipped, in dist/, needing nothing but Node 26: the program `coffer.mjs`, what
- * `coffer server` loads (`server.mjs`, apart so that the other commands start fast), and the compiled parts of the npm
- * packages that have some (`*.node`, for the platform that built them).
+ * `coffer server` loads (`server.mjs`, apart so that the other commands start fast), what that loads when it is first used
+ * (`server-*.mjs`), and the compiled parts of the npm packages that have some (`*.node`, for the platform that built them).
  */
 import { chmod, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -56,18 +56,24 @@ const serverApartPlugin: Plugin = {
 export async function buildCoffer(folder: string): Promise<string> {
   await rm(folder, { recursive: true, force: true });
   const program = join(folder, 'coffer.mjs');
-  await bundle('bin/coffer.ts', program, [serverApartPlugin]);
-  await bundle('src/serve/serve.ts', join(folder, 'server.mjs'), [lmdbPlugin]);
+  await bundle({ coffer: 'bin/coffer.ts' }, { folder, plugins: [serverApartPlugin] });
+  await bundle({ server: 'src/serve/serve.ts' }, { folder, plugins: [lmdbPlugin], splitting: true });
   await chmod(program, 0o755);
   return program;
 }
 
-async function bundle(entry: string, outfile: string, plugins: readonly Plugin[]): Promise<void> {
+async function bundle(
+  entryPoints: Readonly<Record<string, string>>,
+  { folder, plugins, splitting = false }: { folder: string; plugins: readonly Plugin[]; splitting?: boolean },
+): Promise<void> {
   await build({
     absWorkingDir: projectRoot,
-    entryPoints: [entry],
-    outfile,
+    entryPoints: { ...entryPoints },
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
     bundle: true,
+    splitting,
+    chunkNames: 'server-[hash]',
     platform: 'node',
     target: 'node26',
     format: 'esm',

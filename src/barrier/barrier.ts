@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import { CorruptRecord, InvalidRequest, NotInitialized, Sealed } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
+import { equalSecrets } from '../crypto/compare.ts';
 import { zero } from '../crypto/zero.ts';
 import type { Revision } from '../log/log.ts';
 import type { Store, Transaction } from '../store/store.ts';
@@ -151,6 +152,21 @@ export class Barrier {
       const renewed = value && this.reencrypt(key, value);
       if (renewed) transaction.put(key, renewed);
     }
+  }
+
+  /** Hands `work` a copy of the root key, which is overwritten after. Throws `Sealed`. */
+  async withRootKey<T>(work: (rootKey: Buffer) => Promise<T>): Promise<T> {
+    const copy = Buffer.from(this.#root());
+    try {
+      return await work(copy);
+    } finally {
+      copy.fill(0);
+    }
+  }
+
+  /** Whether this is the root key now. */
+  isRootKey(rootKey: Uint8Array): boolean {
+    return this.#rootKey !== undefined && equalSecrets(this.#rootKey, rootKey);
   }
 
   /** Stores the keyring as it is, for the sake of its count of encryptions, and applies the transaction. */

@@ -236,6 +236,7 @@ test('seals, audit devices and lockouts', () => {
       previous_key_id = "a"
       previous_key = "file:///k"
       health_check_enabled = false
+      health_check_interval = "30m"
     }
     seal "awskms" { name = "old" disabled = "true" priority = 2 region = "eu" kms_key_id = 1 }
     audit "file" "to-stdout/" {
@@ -247,10 +248,13 @@ test('seals, audit devices and lockouts', () => {
     user_lockout "userpass" { lockout_threshold = "25" disable_lockout = "false" }`);
   assert.deepEqual(warnings, []);
   assert.deepEqual(JSON.parse(JSON.stringify(config.seals)), [
+    { kind: 'awskms', name: 'old', disabled: true, priority: 2, options: { region: 'eu', kms_key_id: '1' } },
     {
       kind: 'static',
       name: 'static',
       disabled: false,
+      healthCheckEnabled: false,
+      healthCheckIntervalMs: 1_800_000,
       options: {
         current_key_id: 'b',
         current_key: 'env://KEY',
@@ -258,7 +262,6 @@ test('seals, audit devices and lockouts', () => {
         previous_key: 'file:///k',
       },
     },
-    { kind: 'awskms', name: 'old', disabled: true, priority: 2, options: { region: 'eu', kms_key_id: '1' } },
   ]);
   assert.deepEqual(JSON.parse(JSON.stringify(config.audits)), [
     {
@@ -509,12 +512,60 @@ test('folders are read in the order of names', () => {
 test('the sanitized form shows no option that could be secret', () => {
   const { config } = part(`
     storage "postgresql" { connection_url = "postgres://u:hunter2@h/d" }
-    seal "transit" { token = "hunter2" }
+    seal "transit" { address = "http://h" token = "hunter2" key_name = "k" mount_path = "transit" }
+    seal "pkcs11" { lib = "/l" pin = "hunter2" priority = 1 }
+    seal "azurekeyvault" { client_secret = "hunter2" vault_name = "v" key_name = "k" priority = 2 }
     audit "http" "a" { options = { token = "hunter2" } }
     listener "unix" {}`);
   const text = JSON.stringify(sanitizedConfig(config));
   assert.doesNotMatch(text, /hunter2/);
   assert.match(text, /"storage":\{"type":"postgresql"/);
+});
+
+test('the environment goes over the options of a seal, where it can mean no other', () => {
+  const sealsOf = (text: string, environment: Record<string, string>) =>
+    part(text, environment).config.seals.map(({ kind, name, options }) => ({ kind, name, ...options }));
+  const transit = 'seal "transit" { address = "http://file" key_name = "file" mount_path = "t" }';
+  const environment = {
+    VAULT_ADDR: 'http://shared',
+    VAULT_TOKEN: 'shared',
+    BAO_TRANSIT_SEAL_KEY_NAME: 'own',
+  };
+  assert.deepEqual(sealsOf(transit, environment), [
+    {
+      kind: 'transit',
+      name: 'transit',
+      address: 'http://file',
+      token: 'shared',
+      key_name: 'own',
+      mount_path: 't',
+    },
+  ]);
+  const two = ['a', 'b'].map(
+    (name, at) => `seal "awskms" { name = "${name}" kms_key_id = "${name}" priority = ${2 - at} }`,
+  );
+  assert.deepEqual(sealsOf(two.join('\n'), { VAULT_AWSKMS_SEAL_KEY_ID: 'one', AWS_REGION: 'r' }), [
+    { kind: 'awskms', name: 'b', kms_key_id: 'b' },
+    { kind: 'awskms', name: 'a', kms_key_id: 'a' },
+  ]);
+  const none = { VAULT_SEAL_TYPE: 'awskms', VAULT_AWSKMS_SEAL_KEY_ID: 'alias/k', AWS_REGION: 'r' };
+  assert.deepEqual(sealsOf('', none), [
+    { kind: 'awskms', name: 'awskms', kms_key_id: 'alias/k', region: 'r' },
+  ]);
+  assert.throws(() => sealsOf('', { VAULT_SEAL_TYPE: 'wax' }), /unknown seal type "wax"/);
+});
+
+test('a seal that is left may have the name of the one that follows it', () => {
+  const { config } = part(
+    'seal "static" { disabled = true }\nseal "static" { current_key = "k" current_key_id = "2" }',
+  );
+  assert.deepEqual(
+    config.seals.map(({ name, disabled }) => [name, disabled]),
+    [
+      ['static-disabled', true],
+      ['static', false],
+    ],
+  );
 });
 
 test('any file loads or is refused with findings', () => {

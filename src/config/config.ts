@@ -10,7 +10,7 @@ import { readFields, readValue } from './fields.ts';
 import { type ConfigFiles, readConfigFiles, systemFiles } from './files.ts';
 import { ConfigError, type Finding, Scope } from './findings.ts';
 import { type ListenerConfig, readListeners } from './listeners.ts';
-import { readSeals, type SealConfig } from './seals.ts';
+import { completeSeals, readSeals, type SealConfig, type SealStanza } from './seals.ts';
 import {
   type AuditConfig,
   type OverloadConfig,
@@ -43,7 +43,7 @@ export interface ServerConfig extends TopConfig {
   readonly storage: StorageConfig | undefined;
   readonly haStorage: StorageConfig | undefined;
   readonly listeners: readonly ListenerConfig[];
-  /** Empty: Shamir. */
+  /** In the order in which they are tried; empty: Shamir. */
   readonly seals: readonly SealConfig[];
   readonly audits: readonly AuditConfig[];
   /** By auth method and `all`; a method's own values count before those of `all`. */
@@ -99,7 +99,7 @@ interface Part {
   readonly storage: StorageConfig | undefined;
   readonly haStorage: StorageConfig | undefined;
   readonly listeners: readonly ListenerConfig[];
-  readonly seals: readonly SealConfig[];
+  readonly seals: readonly SealStanza[];
   readonly audits: readonly AuditConfig[];
   readonly userLockouts: readonly [string, UserLockoutConfig][];
   readonly telemetry: TelemetryConfig;
@@ -144,7 +144,10 @@ function merged(parts: readonly Part[], environment: Environment): ServerConfig 
     storage: parts.findLast((part) => part.storage)?.storage,
     haStorage: parts.findLast((part) => part.haStorage)?.haStorage,
     listeners: parts.flatMap((part) => part.listeners),
-    seals: parts.flatMap((part) => part.seals),
+    seals: completeSeals(
+      parts.flatMap((part) => part.seals),
+      environment,
+    ),
     audits: parts.flatMap((part) => part.audits),
     userLockouts,
     telemetry: Object.assign({}, ...parts.map((part) => part.telemetry)),
@@ -182,6 +185,11 @@ function checkWhole(config: ServerConfig, scope: Scope, partial: boolean): void 
   );
   const sealNames = config.seals.filter((seal) => !seal.disabled).map((seal) => seal.name);
   checkUnique(sealNames, scope.inside('seal'), 'name of a seal');
+  const enabled = config.seals.filter(({ kind, disabled }) => !disabled && kind !== 'shamir');
+  if (enabled.length > 1 && enabled.some(({ priority }) => priority === undefined))
+    scope
+      .inside('seal')
+      .warning(undefined, 'without a priority the seals are tried in the order of the files');
 }
 
 function checkUnique(names: readonly string[], scope: Scope, what: string): void {

@@ -13,6 +13,7 @@ import { openStore } from '../store/open.ts';
 import { Ceremonies } from './ceremonies.ts';
 import { decodeToken } from './generate-root.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { configuredSeal, Seals } from './seals.ts';
 
 const TOKEN = 'hvs.abcdefghijklmnopqrstuvwx';
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -27,7 +28,7 @@ async function openNode(seals: readonly Seal[] = []) {
   const lifecycle: Lifecycle = new Lifecycle({
     store,
     barrier,
-    seals,
+    seals: new Seals(seals.map((seal) => configuredSeal(seal))),
     open: () => ({
       initialize() {},
       async start() {},

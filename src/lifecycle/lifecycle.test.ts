@@ -12,6 +12,7 @@ import { MemoryDisk, openMemoryCopy } from '../store/memory.ts';
 import { openStore } from '../store/open.ts';
 import type { Initialization } from './initialization.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { configuredSeal, Seals } from './seals.ts';
 
 /** What is open while unsealed, as far as a lifecycle sees it. */
 class Inside {
@@ -51,7 +52,7 @@ async function open({ disk = new MemoryDisk(), seals = [] as readonly Seal[], se
   const lifecycle = new Lifecycle({
     store,
     barrier,
-    seals,
+    seals: new Seals(seals.map((seal) => configuredSeal(seal))),
     open: () => ({
       initialize: (session) => session.view('').put('first', true),
       async start(session) {

@@ -2,6 +2,7 @@
  * Not initialised, sealed, unsealed: owns the way between the three, the records that say how the root key is protected,
  * and nothing of what goes on while unsealed: that is opened and closed through `Unsealed`.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Barrier } from '../barrier/barrier.ts';
 import { openSession, type Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
@@ -16,7 +17,7 @@ import {
   type WrappedKey,
   wrapWithAll,
 } from '../seal/seal.ts';
-import { RECOVERY, SHAMIR, unwrapWithShares } from '../seal/shamir.ts';
+import { RECOVERY, SHAMIR } from '../seal/shamir.ts';
 import { collectShares, type ShareCollector } from '../seal/shares.ts';
 import type { Store, Transaction } from '../store/store.ts';
 import {
@@ -26,7 +27,17 @@ import {
   makeShares,
   type ShareCounts,
 } from './initialization.ts';
+import {
+  automaticConfig,
+  type MigrationKind,
+  migrate,
+  pendingMigration,
+  possibleMigration,
+} from './migration.ts';
 import { CONFIG, Protection, RECOVERY_CONFIG, ROOT_KEY } from './protection.ts';
+import { type SealCheck, SealHealth } from './seal-health.ts';
+import type { ConfiguredSeal, Seals } from './seals.ts';
+import { renewedRecords } from './upkeep.ts';
 
 /** What is open while the server is unsealed. */
 export interface Unsealed {
@@ -36,13 +47,17 @@ export interface Unsealed {
   start(session: Session): Promise<void>;
   stop(): Promise<void>;
   createRootToken(session: Session): string;
+  /** The shares have another meaning now: what was begun with them is void. */
+  sharesChanged?(): void;
 }
 
 export interface LifecycleOptions {
   store: Store;
   barrier: Barrier;
-  /** Automatic seals of the configuration, in order; empty: Shamir. */
-  seals: readonly Seal[];
+  /** Empty: Shamir. */
+  seals: Seals;
+  /** After each check of a seal. */
+  sealChecked?: (check: SealCheck) => void;
   open(): Unsealed;
   clock: Clock;
   random: Random;
@@ -59,17 +74,26 @@ const ROOT_KEY_BYTES = 32;
 export class Lifecycle {
   /** How the root key is wrapped; changed only in `whileUnsealed`. */
   readonly protection: Protection;
+  readonly sealHealth: SealHealth;
   readonly #options: LifecycleOptions;
   /** Of records read lately: load balancers ask for the state all the time. */
   readonly #parsed = new WeakMap<Uint8Array, unknown>();
   #unsealed: Unsealed | undefined;
   #collector: ShareCollector | undefined;
+  /** Whether the shares that are being collected are for a migration. */
+  #collectsForMigration = false;
+  #refreshing: Promise<void> | undefined;
   /** One change of state at a time. */
   #changing: Promise<unknown> = Promise.resolve();
 
   constructor(options: LifecycleOptions) {
     this.#options = options;
     this.protection = new Protection(options);
+    this.sealHealth = new SealHealth({
+      ...options,
+      log: options.log.named('seal'),
+      checked: (check) => this.#sealChecked(check),
+    });
   }
 
   get initialized(): boolean {
@@ -93,7 +117,8 @@ export class Lifecycle {
   initialize(request: Initialization): Promise<InitializationResult> {
     return this.#alone(async () => {
       if (this.initialized) throw new InvalidRequest('Vault is already initialized');
-      const automatic = this.#options.seals.length > 0;
+      const { seals } = this.#options;
+      const automatic = seals.enabled.length > 0;
       const counts = checkInitialization(request, automatic);
       const { random, store, barrier } = this.#options;
       const rootKey = random.bytes(ROOT_KEY_BYTES);
@@ -103,13 +128,7 @@ export class Lifecycle {
         const transaction = store.begin();
         barrier.initialize(transaction, rootKey);
         this.#write(transaction, ROOT_KEY, records);
-        this.#write(
-          transaction,
-          CONFIG,
-          automatic
-            ? { ...made.config, type: this.#options.seals[0]!.type, secret_shares: 1, secret_threshold: 1 }
-            : made.config,
-        );
+        this.#write(transaction, CONFIG, automatic ? automaticConfig(made.config, seals) : made.config);
         if (automatic) this.#write(transaction, RECOVERY_CONFIG, made.config);
         const id = random.uuid();
         this.#write(transaction, CLUSTER, {
@@ -132,17 +151,25 @@ export class Lifecycle {
     });
   }
 
-  /** Adds a share; with enough of them the server unseals. */
-  async submitShare(share: string): Promise<void> {
+  /**
+   * Adds a share; with enough of them the server unseals. With `migrate`, they also carry out the migration that the
+   * configuration asks for, on an unsealed server as well. Rejects with `InvalidRequest`.
+   */
+  async submitShare(share: string, { migrate: migrates = false } = {}): Promise<void> {
     await this.#alone(async () => {
       if (!this.initialized) throw new InvalidRequest('server is not yet initialized');
-      if (!this.sealed) return;
-      const key = await this.#shares().submit(share);
-      if (!key) return;
-      const { random } = this.#options;
-      const wrapped = this.#wrapped().find((record) => record.seal === SHAMIR || record.seal === RECOVERY);
-      if (!wrapped) throw new InvalidRequest('no key shares belong to this server');
-      await this.#unsealWith(await unwrapWithShares({ key, wrapped, random }));
+      const migration = migrates ? possibleMigration(this.#migrationParts) : undefined;
+      if (!this.sealed && !migration) return;
+      if (migrates && !migration)
+        throw new InvalidRequest("can't perform a seal migration, no migration seal found");
+      const shares = this.#shares();
+      if (shares.progress > 0 && this.#collectsForMigration !== migrates)
+        throw new InvalidRequest(
+          'shares were given with and without migrate; reset, and give all of them again',
+        );
+      this.#collectsForMigration = migrates;
+      const key = await shares.submit(share);
+      if (key) await this.#useShares(key, migration);
     });
   }
 
@@ -152,16 +179,43 @@ export class Lifecycle {
 
   /** Tries the automatic seals; rejects with the seals' reasons when none works. Nothing to do for Shamir. */
   async unsealAutomatically(): Promise<void> {
-    if (this.#options.seals.length === 0 || !this.initialized) return;
+    const { seals, log } = this.#options;
+    if (seals.enabled.length === 0 || !this.initialized || !this.sealed) return;
+    if (this.#migration) {
+      log.warn('the seal is to be migrated: unseal with -migrate');
+      return;
+    }
+    const { rootKey, seal } = await unwrapWithAny(seals.all, this.#wrapped(), ({ name }, error) => {
+      this.sealHealth.note(name, error);
+      if (error) log.warn('a seal did not give the root key', { seal: name, error: error.message });
+    });
     await this.#alone(async () => {
       if (!this.sealed) return;
-      const { rootKey, seal, stale, failures } = await unwrapWithAny(this.#options.seals, this.#wrapped());
-      for (const { seal: name, error } of failures)
-        this.#options.log.warn('a seal did not give the root key', { seal: name, error });
-      this.#options.log.info('unsealing by an automatic seal', { seal: seal.name });
-      if (stale) await this.#wrapAnew(seal, rootKey);
+      log.info('unsealing by an automatic seal', { seal: seal.name });
       await this.#unsealWith(rootKey);
+    }).finally(() => rootKey.fill(0));
+  }
+
+  /** Other automatic seals count from now on; the root key is wrapped by them as soon as the server is unsealed. */
+  useSeals(configured: readonly ConfiguredSeal[]): void {
+    this.#options.seals.replace(configured);
+    this.sealHealth.update();
+    this.refreshSeals();
+  }
+
+  /** Has every configured seal hold the root key, without anybody waiting for it. */
+  refreshSeals(): void {
+    const again = () => this.#refresh();
+    const mine = (this.#refreshing ?? Promise.resolve()).then(again).catch((error) => {
+      if (!(error instanceof Sealed))
+        this.#options.log.error('the seals were not brought up to date', { error });
     });
+    this.#refreshing = mine;
+  }
+
+  /** Resolves when no seal is being brought up to date any more. */
+  async sealsRefreshed(): Promise<void> {
+    await this.#refreshing;
   }
 
   /** Stops everything and overwrites the keys. */
@@ -169,6 +223,7 @@ export class Lifecycle {
     return this.#alone(async () => {
       const unsealed = this.#unsealed;
       this.#unsealed = undefined;
+      this.#collector?.reset();
       try {
         await unsealed?.stop();
       } finally {
@@ -190,10 +245,11 @@ export class Lifecycle {
   status() {
     const config = this.#config();
     const shares = this.#sharesConfig();
-    const automatic = this.#options.seals.length > 0;
+    const { enabled } = this.#options.seals;
+    const automatic = config ? this.protection.hasRecovery : enabled.length > 0;
     const cluster = this.sealed ? undefined : this.cluster;
     return {
-      type: config?.type ?? this.#options.seals[0]?.type ?? SHAMIR,
+      type: config?.type ?? enabled[0]?.type ?? SHAMIR,
       initialized: config !== undefined,
       sealed: this.sealed,
       t: shares?.secret_threshold ?? 0,
@@ -202,16 +258,53 @@ export class Lifecycle {
       nonce: this.#collector?.nonce ?? '',
       version: this.#options.version,
       build_date: this.#options.buildDate,
-      migration: false,
+      migration: this.#migration !== undefined,
       ...(cluster ? { cluster_name: cluster.name, cluster_id: cluster.id } : {}),
       recovery_seal: automatic,
       storage_type: this.#options.storageType,
     };
   }
 
+  /** Whether the root key is wrapped by every seal that is configured, and by no other. */
+  get fullyWrapped(): boolean {
+    if (!this.initialized) return false;
+    const wanted = this.#options.seals.enabled.map(({ name }) => name);
+    const names = this.#wrapped().map(({ seal }) => seal);
+    const own = names.filter((name) => name !== RECOVERY && name !== SHAMIR);
+    return own.length === wanted.length && wanted.every((name) => own.includes(name));
+  }
+
+  get #migrationParts() {
+    const { seals, random, log } = this.#options;
+    return { protection: this.protection, seals, random, log };
+  }
+  get #migration(): MigrationKind | undefined {
+    return this.initialized ? pendingMigration(this.#migrationParts) : undefined;
+  }
+
+  /** The key that shares gave opens the root key, and so the server. */
+  async #useShares(key: Buffer, migration: MigrationKind | undefined): Promise<void> {
+    const { log } = this.#options;
+    const shareKey = Buffer.from(key);
+    try {
+      const { rootKey, seal } = await this.protection.prove(key);
+      seal.close();
+      if (migration) {
+        await migrate(migration, { shareKey, rootKey }, this.#migrationParts);
+        this.#unsealed?.sharesChanged?.();
+      } else if (this.#migration)
+        log.warn('unsealed without the migration of the seal that the configuration asks for');
+      if (this.sealed) await this.#unsealWith(rootKey);
+      rootKey.fill(0);
+    } finally {
+      shareKey.fill(0);
+    }
+  }
+
   /** The root key under the seal of the shares (closed hereby) and every automatic seal, of which one at least must work. */
   async #wrapFirst(shareSeal: Seal, rootKey: Buffer): Promise<WrappedKey[]> {
-    const { seals, log } = this.#options;
+    const { log } = this.#options;
+    const seals = this.#options.seals.enabled;
     try {
       const { records, failures } = await wrapWithAll([...seals, shareSeal], rootKey);
       for (const { seal, error } of failures) log.warn('a seal could not wrap the root key', { seal, error });
@@ -252,24 +345,35 @@ export class Lifecycle {
       throw error;
     }
     this.#unsealed = unsealed;
+    this.#collector?.reset();
     this.#options.log.info('unsealed');
+    this.refreshSeals();
   }
 
-  /** The seal's key was replaced: from now on the new one opens, and the old one is not needed any more. */
-  async #wrapAnew(seal: Seal, rootKey: Buffer): Promise<void> {
-    const { store, log } = this.#options;
-    try {
-      const renewed = await seal.wrap(rootKey);
-      const transaction = store.begin();
-      const records = this.#wrapped().map((record) => (record.seal === seal.name ? renewed : record));
-      this.#write(transaction, ROOT_KEY, records);
-      await store.durable(transaction.apply());
-      log.info('wrapped the root key with the new key of the seal', { seal: seal.name, key: seal.keyId });
-    } catch (error) {
-      log.error('the root key could not be wrapped with the new key of the seal: keep the old one', {
-        error,
+  /** A seal that works can show that it has the root key, or be given it. */
+  #sealChecked(check: SealCheck): void {
+    this.#options.sealChecked?.(check);
+    if (check.healthy) this.refreshSeals();
+  }
+
+  /** The seals are asked while others may go on; only what came of it is kept alone. */
+  async #refresh(): Promise<void> {
+    const { barrier, log } = this.#options;
+    const seals = this.#options.seals.enabled;
+    if (this.sealed || !this.protection.hasRecovery || seals.length === 0) return;
+    const used = (name: string, error?: Error) => this.sealHealth.note(name, error);
+    await barrier.withRootKey(async (rootKey) => {
+      const before = this.#wrapped();
+      const records = await renewedRecords({ seals, records: before, rootKey, log, used });
+      const type = seals[0]?.type;
+      if (!records && type === this.#config()?.type) return;
+      await this.#alone(async () => {
+        // A rekey has wrapped the new root key by every seal itself.
+        if (this.sealed || !barrier.isRootKey(rootKey)) return;
+        if (isDeepStrictEqual(this.#wrapped(), before)) await this.protection.keep(records ?? before, type);
+        else this.refreshSeals();
       });
-    }
+    });
   }
 
   #alone<T>(work: () => Promise<T>): Promise<T> {

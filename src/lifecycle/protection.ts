@@ -12,6 +12,7 @@ import {
 import { RECOVERY, SHAMIR, shamirSeal, wrapForShares } from '../seal/shamir.ts';
 import { invalidKey } from '../seal/shares.ts';
 import type { Store, Transaction } from '../store/store.ts';
+import type { Seals } from './seals.ts';
 
 export const CONFIG = 'core/seal-config';
 export const RECOVERY_CONFIG = 'core/recovery-config';
@@ -51,10 +52,18 @@ export interface ProtectionChange {
   readonly newRootKey: boolean;
 }
 
+/** What key shares or recovery shares are, after one became the other. */
+export interface ProtectionMigration {
+  readonly records: readonly WrappedKey[];
+  readonly config: SealConfig;
+  /** Absent: the shares are key shares. */
+  readonly recovery: SealConfig | undefined;
+}
+
 export interface ProtectionOptions {
   store: Store;
   barrier: Barrier;
-  seals: readonly Seal[];
+  seals: Seals;
   random: Random;
 }
 
@@ -131,7 +140,7 @@ export class Protection {
 
   /** Wraps by the automatic seals and for the shares. One that is away must not lose its record: it rejects instead. */
   async wrapWithSeals(rootKey: Buffer, shares: WrappingSeal): Promise<WrappedKey[]> {
-    const seals = [...this.#options.seals, shares];
+    const seals = [...this.#options.seals.enabled, shares];
     const unknown = this.records.find((record) => !seals.some(({ name }) => name === record.seal));
     if (unknown) {
       throw new InvalidRequest(
@@ -161,6 +170,34 @@ export class Protection {
     }
     if (change.publicKey) this.keepPublicKey(transaction, change.publicKey);
     await store.durable(change.newRootKey ? barrier.rekey(transaction, rootKey) : transaction.apply());
+  }
+
+  /** Resolves when the records of the same root key are durable, and with the seals they name the first one's type. */
+  async keep(records: readonly WrappedKey[], type: string | undefined): Promise<void> {
+    const { store } = this.#options;
+    const config = this.#read<SealConfig>(CONFIG);
+    const transaction = store.begin();
+    const write = (key: string, value: unknown) => transaction.put(key, Buffer.from(JSON.stringify(value)));
+    write(ROOT_KEY, records);
+    if (config && type !== undefined && config.type !== type) write(CONFIG, { ...config, type });
+    await store.durable(transaction.apply());
+  }
+
+  /** Resolves when it is durable. The shares' encrypted backup stays with the shares. */
+  async migrate({ records, config, recovery }: ProtectionMigration): Promise<void> {
+    const { store } = this.#options;
+    const [from, to] = recovery ? [BACKUP.unseal, BACKUP.recovery] : [BACKUP.recovery, BACKUP.unseal];
+    const transaction = store.begin();
+    const write = (key: string, value: unknown) => transaction.put(key, Buffer.from(JSON.stringify(value)));
+    const backup = transaction.get(from);
+    write(ROOT_KEY, records);
+    write(CONFIG, config);
+    if (recovery) write(RECOVERY_CONFIG, recovery);
+    else transaction.delete(RECOVERY_CONFIG);
+    transaction.delete(from);
+    if (backup) transaction.put(to, Buffer.from(backup));
+    else transaction.delete(to);
+    await store.durable(transaction.apply());
   }
 
   backup(kind: ShareKind): ShareBackup | undefined {

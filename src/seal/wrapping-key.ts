@@ -32,34 +32,39 @@ export function localSeal(options: {
     keyId: current.id,
     async wrap(rootKey) {
       const identity = { seal: name, type, key_id: current.id };
-      return { ...identity, ciphertext: encrypt(current.key, rootKey, identityBytes(identity), random) };
+      const aad = identityBytes(identity);
+      const sealed = encryptKey({ key: current.key, plaintext: rootKey, aad, random });
+      return { ...identity, ciphertext: sealed.toString('base64') };
     },
     async unwrap(wrapped) {
       const fitting = keys.find(({ id }) => id === wrapped.key_id);
       if (!fitting)
         throw new UnwrapFailed(`no key with the id ${JSON.stringify(wrapped.key_id)} is configured`);
-      return decrypt(fitting.key, wrapped.ciphertext, identityBytes(wrapped));
+      const sealed = Buffer.from(wrapped.ciphertext, 'base64');
+      return decryptKey({ key: fitting.key, sealed, aad: identityBytes(wrapped) });
     },
     close: () => zero(...keys.map(({ key }) => key)),
   };
 }
 
-function identityBytes({ seal, type, key_id }: Omit<WrappedKey, 'ciphertext'>): Buffer {
+/** What a record is bound to, so that it does not pass for another one. */
+export function identityBytes({ seal, type, key_id }: Omit<WrappedKey, 'ciphertext'>): Buffer {
   return Buffer.from(JSON.stringify(['coffer root key', type, seal, key_id]));
 }
 
-function encrypt(key: Buffer, plaintext: Buffer, aad: Buffer, random: Random): string {
+/** Nonce, ciphertext, tag. */
+export function encryptKey(options: { key: Buffer; plaintext: Buffer; aad: Buffer; random: Random }): Buffer {
+  const { key, plaintext, aad, random } = options;
   const nonce = random.bytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(aad);
-  return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]).toString(
-    'base64',
-  );
+  return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 }
 
-function decrypt(key: Buffer, ciphertext: string, aad: Buffer): Buffer {
-  const sealed = Buffer.from(ciphertext, 'base64');
-  if (sealed.length < NONCE_BYTES + TAG_BYTES) throw new UnwrapFailed('the key does not fit');
+/** What `encryptKey` took. Throws `UnwrapFailed`. */
+export function decryptKey(options: { key: Buffer; sealed: Buffer; aad: Buffer }): Buffer {
+  const { key, sealed, aad } = options;
+  if (sealed.length < NONCE_BYTES + TAG_BYTES || key.length !== KEY_BYTES) throw doesNotFit();
   const nonce = sealed.subarray(0, NONCE_BYTES);
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
   decipher.setAAD(aad);
@@ -69,7 +74,11 @@ function decrypt(key: Buffer, ciphertext: string, aad: Buffer): Buffer {
     decipher.final();
   } catch {
     plaintext.fill(0);
-    throw new UnwrapFailed('the key does not fit');
+    throw doesNotFit();
   }
   return plaintext;
+}
+
+function doesNotFit(): UnwrapFailed {
+  return new UnwrapFailed('the key does not fit');
 }

@@ -42,7 +42,11 @@ const WOULD_NOT_START: [text: string, output: string][] = [
     'error: storage "etcd" is not supported; there are file, raft, inmem, inmem_ha\n',
   ],
   [`${GOOD}ha_storage "consul" {}\n`, 'error: ha_storage is not supported: there is one node\n'],
-  [`${GOOD}seal "awskms" {}\n`, 'error: seal "awskms" is not supported; there are shamir and static\n'],
+  [`${GOOD}seal "awskms" {}\n`, 'error: coffer.hcl:7:6: seal.awskms.kms_key_id: must be set\n'],
+  [
+    `${GOOD}seal "awskms" {\n  kms_key_id = "k"\n  access_key = "a"\n}\n`,
+    'error: seal "awskms": access_key and secret_key go together\n',
+  ],
   [`${GOOD}${STATIC_SEAL}`, 'error: current_key: the environment variable NOWHERE is not set\n'],
   [
     GOOD.replace('tls_disable = true', 'tls_cert_file = "none.pem"\n  tls_key_file = "none.key"'),

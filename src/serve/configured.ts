@@ -1,12 +1,13 @@
 import { systemClock } from '../base/clock.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
+import { systemRandom } from '../base/random.ts';
 import { ConfigError, type Finding, formatFinding, loadConfig } from '../config/config.ts';
 import { loadTls } from '../http/tls.ts';
 import type { RunningServer } from '../server.ts';
 import type { ServeArguments } from './arguments.ts';
 import { openServerLog } from './log.ts';
 import type { ServeTerminal, Start } from './serve.ts';
-import { settingsOf, withArguments } from './settings.ts';
+import { openSeals, settingsOf, withArguments } from './settings.ts';
 
 /** `coffer server -config=…`. */
 export async function configuredStart(args: ServeArguments, terminal: ServeTerminal): Promise<Start> {
@@ -18,6 +19,11 @@ export async function configuredStart(args: ServeArguments, terminal: ServeTermi
     settings: await settingsOf(config, { environment: terminal.environment, log: log.log }),
     log,
     pidFile: config.pidFile,
+    seals() {
+      const { environment } = terminal;
+      const again = loadConfig({ paths: args.configPaths, environment });
+      return openSeals(again.config.seals, environment, log.log);
+    },
     begin: (server, stopped) => announce(server, { terminal, log: log.log, stopped }),
   };
 }
@@ -31,7 +37,7 @@ export async function checkConfig(paths: readonly string[], terminal: ServeTermi
     for (const warning of warnings) say(warning);
     const warn = (message: string) => void terminal.output.write(`warning: ${message}\n`);
     const settings = await settingsOf(config, { environment, log: { ...silentLogger, warn } });
-    for (const seal of settings.seals) seal.close();
+    for (const { seal } of settings.seals) seal.close();
     for (const listener of settings.listeners)
       if (!listener.tlsDisable && listener.type === 'tcp') await loadTls(listener);
     terminal.output.write('The configuration is valid.\n');
@@ -57,7 +63,7 @@ async function announce(server: RunningServer, parts: AnnounceParts): Promise<vo
     return;
   }
   await server.lifecycle.unsealAutomatically().catch((error) => {
-    parts.log.error('the automatic seal did not unseal; it is tried again', { error });
+    parts.log.error('no seal unsealed the server; it is tried again', { error });
     retry(server, parts, RETRY_MS_FIRST);
   });
   if (server.lifecycle.sealed) output.write('==> Sealed: run "coffer operator unseal"\n');
@@ -66,12 +72,12 @@ async function announce(server: RunningServer, parts: AnnounceParts): Promise<vo
 const RETRY_MS_FIRST = 2000;
 const RETRY_MS_MAX = 60_000;
 
-/** A key service that is away comes back: wait for it rather than end. */
+/** A key service that is away comes back: wait for it rather than end. Not all servers ask it at the same moment. */
 function retry(server: RunningServer, parts: AnnounceParts, delayMs: number): void {
-  systemClock.after(delayMs, () => {
+  systemClock.after(delayMs * (0.75 + systemRandom.below(500) / 1000), () => {
     if (parts.stopped.aborted) return;
     server.lifecycle.unsealAutomatically().catch((error) => {
-      parts.log.warn('the automatic seal did not unseal', { error });
+      parts.log.warn('no seal unsealed the server', { error });
       retry(server, parts, Math.min(delayMs * 2, RETRY_MS_MAX));
     });
   });

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { Logger } from '../base/logger.ts';
 import { systemRandom } from '../base/random.ts';
-import type { Seal } from '../seal/seal.ts';
+import { type ConfiguredSeal, configuredSeal } from '../lifecycle/seals.ts';
 import { createStaticKeyFile, openStaticSeal, staticKeyFileConfig } from '../seal/static.ts';
 import type { RunningServer } from '../server.ts';
 import type { ServeArguments } from './arguments.ts';
@@ -37,7 +37,11 @@ export async function quickStart(args: ServeArguments, terminal: ServeTerminal):
   };
 }
 
-async function openSeal(folder: string, { environment }: ServeTerminal, logger: Logger): Promise<Seal> {
+async function openSeal(
+  folder: string,
+  { environment }: ServeTerminal,
+  logger: Logger,
+): Promise<ConfiguredSeal> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   chmodSync(folder, 0o700);
   const keyFile = join(folder, KEY_FILE);
@@ -48,7 +52,7 @@ async function openSeal(folder: string, { environment }: ServeTerminal, logger: 
   const config = existsSync(keyFile)
     ? await staticKeyFileConfig(keyFile, logger)
     : await createStaticKeyFile(keyFile, systemRandom);
-  return openStaticSeal(config, { random: systemRandom, logger, environment });
+  return configuredSeal(await openStaticSeal(config, { random: systemRandom, logger, environment }));
 }
 
 async function startQuickly(server: RunningServer, folder: string, terminal: ServeTerminal): Promise<void> {

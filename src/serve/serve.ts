@@ -4,6 +4,7 @@
  */
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
+import type { ConfiguredSeal } from '../lifecycle/seals.ts';
 import { openServer, type RunningServer, type ServerSettings } from '../server.ts';
 import { parseServeArguments, type ServeArguments } from './arguments.ts';
 import { checkConfig, configuredStart } from './configured.ts';
@@ -27,6 +28,8 @@ export interface Start {
   readonly log: ServerLog;
   /** Before signals are waited for; `stopped` aborts when the server is about to end. */
   begin(server: RunningServer, stopped: AbortSignal): Promise<void>;
+  /** The seals as the configuration has them by now. Rejects for a configuration that cannot be used. */
+  seals?(): Promise<readonly ConfiguredSeal[]>;
   /** Written when the server runs, removed when it ends. */
   readonly pidFile?: string | undefined;
 }
@@ -38,13 +41,16 @@ export async function serve(argv: readonly string[], terminal: ServeTerminal): P
     if (args.check) return await checkConfig(args.configPaths, terminal);
     keepHeapSmall();
     const start = await prepare(args, terminal);
-    const server = await openServer(start.settings, {
+    const server: RunningServer = await openServer(start.settings, {
       clock: systemClock,
       random: systemRandom,
       log: start.log.log,
       logLevels: start.log.levels,
       monitorLog: start.log.monitor,
-      reloadProcess: async () => start.log.reopen(),
+      async reloadProcess() {
+        start.log.reopen();
+        if (start.seals) server.useSeals(await start.seals());
+      },
     });
     return await runUntilStopped(server, start, terminal);
   } catch (error) {

@@ -1,11 +1,12 @@
+import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { systemRandom } from '../base/random.ts';
 import { loadConfig, type SealConfig, type ServerConfig } from '../config/config.ts';
 import { sanitizedConfig } from '../config/sanitized.ts';
+import { type ConfiguredSeal, SEAL_CHECKS } from '../lifecycle/seals.ts';
 import { LOCKOUT_DEFAULTS, type LockoutDefaults } from '../lockouts/lockouts.ts';
 import { OVERLOAD_LIMITS_DEFAULT } from '../quotas/overload.ts';
-import type { Seal } from '../seal/seal.ts';
-import { openStaticSeal, type StaticSealConfig } from '../seal/static.ts';
+import { openSeal } from '../seal/registry.ts';
 import { type ServerSettings, STORAGE } from '../server.ts';
 import type { ServeArguments } from './arguments.ts';
 import { logLevel } from './log.ts';
@@ -16,7 +17,7 @@ type Environment = ServerSettings['environment'];
 /** A server as configured, with its seals open. Throws Error for what this version does not have. */
 export async function settingsOf(
   config: ServerConfig,
-  deps: { environment: Environment; log: Logger; seals?: readonly Seal[] },
+  deps: { environment: Environment; log: Logger; seals?: readonly ConfiguredSeal[] },
 ): Promise<ServerSettings> {
   const { environment, log } = deps;
   const storage = supportedStorage(config);
@@ -75,21 +76,37 @@ export function withArguments(config: ServerConfig, args: ServeArguments): Serve
   };
 }
 
+/** Rejects when one cannot be opened for good; one that is being left is left out then. */
 export async function openSeals(
   configs: readonly SealConfig[],
   environment: Environment,
   logger: Logger,
-): Promise<Seal[]> {
-  const seals: Seal[] = [];
-  for (const { kind, name, options, disabled } of configs) {
-    if (disabled || kind === 'shamir') continue;
-    if (kind !== 'static')
-      throw new Error(`seal ${JSON.stringify(kind)} is not supported; there are shamir and static`);
-    // The reader of the stanza has made sure that the required options are there.
-    const config = { ...options, name } as unknown as StaticSealConfig;
-    seals.push(await openStaticSeal(config, { random: systemRandom, logger, environment }));
+): Promise<ConfiguredSeal[]> {
+  const deps = { random: systemRandom, clock: systemClock, logger: logger.named('seal'), environment };
+  const opened: ConfiguredSeal[] = [];
+  for (const config of configs.filter(({ kind }) => kind !== 'shamir')) {
+    const { kind: type, name, options, disabled } = config;
+    try {
+      opened.push({
+        seal: await openSeal({ type, name, options }, deps),
+        disabled,
+        checks: checksOf(config),
+      });
+    } catch (error) {
+      if (!disabled) throw error;
+      logger.warn('a disabled seal cannot be opened', { seal: name, error });
+    }
   }
-  return seals;
+  return opened;
+}
+
+function checksOf(config: SealConfig): ConfiguredSeal['checks'] {
+  return {
+    enabled: config.healthCheckEnabled ?? SEAL_CHECKS.enabled,
+    intervalMs: config.healthCheckIntervalMs || SEAL_CHECKS.intervalMs,
+    intervalUnhealthyMs: config.healthCheckIntervalUnhealthyMs || SEAL_CHECKS.intervalUnhealthyMs,
+    timeoutMs: config.healthCheckTimeoutMs || SEAL_CHECKS.timeoutMs,
+  };
 }
 
 function supportedStorage({ storage, haStorage }: ServerConfig): NonNullable<ServerConfig['storage']> {

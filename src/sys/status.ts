@@ -5,6 +5,7 @@ import { boolean, integer, list, text } from '../engine/fields.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { MetricsPage } from '../metrics/page.ts';
 import { systemPath } from '../mounts/system-context.ts';
+import { SHAMIR } from '../seal/shamir.ts';
 import { sealCodes } from './health.ts';
 import { metricsPath } from './metrics.ts';
 
@@ -58,7 +59,10 @@ export function statusPaths(parts: StatusParts): EnginePath[] {
       fields: {
         key: text({ description: 'A share, hex or base64.', secret: true }),
         reset: boolean({ description: 'Forgets the shares given so far.', default: false }),
-        migrate: boolean({ description: 'Kept for compatibility.' }),
+        migrate: boolean({
+          description: 'The shares also carry out the migration of the seal that the configuration asks for.',
+          default: false,
+        }),
       },
       operations: {
         write: {
@@ -69,12 +73,13 @@ export function statusPaths(parts: StatusParts): EnginePath[] {
               throw new InvalidRequest(
                 "'key' must be specified in request body as JSON, or 'reset' set to true",
               );
-            else await lifecycle.submitShare(input.key);
+            else await lifecycle.submitShare(input.key, { migrate: input.migrate });
             return { data: lifecycle.status() };
           },
         },
       },
     }),
+    sealBackendPath(parts),
     healthPath(parts),
     systemPath({
       pattern: 'leader',
@@ -99,6 +104,31 @@ export function statusPaths(parts: StatusParts): EnginePath[] {
     }),
     metricsPath(parts),
   ];
+}
+
+function sealBackendPath({ lifecycle }: StatusParts): EnginePath {
+  return systemPath({
+    pattern: 'seal-backend-status',
+    summary: 'Shows which seals work now.',
+    public: true,
+    fields: {},
+    operations: {
+      read: {
+        handler() {
+          const { backends, ...report } = lifecycle.sealHealth.report();
+          const recovery = lifecycle.status().recovery_seal;
+          return {
+            data: {
+              ...report,
+              backends: backends.length > 0 ? backends : [{ name: SHAMIR, type: SHAMIR, healthy: true }],
+              fully_wrapped: lifecycle.fullyWrapped,
+              recovery_keys: lifecycle.initialized && recovery,
+            },
+          };
+        },
+      },
+    },
+  });
 }
 
 const code = (description: string) => integer({ description });

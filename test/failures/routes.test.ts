@@ -226,9 +226,11 @@ const SUDO: readonly (readonly [string, string])[] = [
   ['POST', 'sys/seal'],
 ];
 
+const STATUS_PATHS = new Set(['health', 'seal-status', 'seal-backend-status', 'leader']);
+
 /** Some answer before the pipeline, without a token: probes of load balancers, and unsealing. */
 function isRouted({ mount, path }: Endpoint): boolean {
-  return !(mount.info.path === 'sys/' && ['health', 'seal-status', 'leader'].includes(path.pattern));
+  return !(mount.info.path === 'sys/' && STATUS_PATHS.has(path.pattern));
 }
 
 function isAbout({ request }: AuditEntry, { url }: Endpoint): boolean {

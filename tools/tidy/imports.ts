@@ -53,6 +53,7 @@ const MAY_SEE: ReadonlyMap<string, readonly string[]> = new Map([
 
 /** Which parts may import an npm package; a package without a row is for tests and tools only. */
 const PACKAGE_USERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['@aws-sdk/client-kms', ['seal']],
   ['@node-rs/bcrypt', ['crypto']],
   ['lmdb', ['store']],
   ['openpgp', ['seal', 'sys']],
