@@ -5,38 +5,82 @@
 import type { Barrier } from './barrier/barrier.ts';
 import type { Clock } from './base/clock.ts';
 import type { Logger } from './base/logger.ts';
+import type { Random } from './base/random.ts';
 import type { Lifecycle } from './lifecycle/lifecycle.ts';
 import type { SealCheck } from './lifecycle/seal-health.ts';
-import type { Labels, Metrics } from './metrics/metrics.ts';
+import { createMetrics, type Labels, type Metrics } from './metrics/metrics.ts';
+import { createMetricsPage, type MetricsPage } from './metrics/page.ts';
 import { observeRuntime } from './metrics/runtime.ts';
-import type { TelemetrySettings } from './metrics/settings.ts';
+import { TELEMETRY_DEFAULTS, type TelemetrySettings } from './metrics/settings.ts';
 import { openSink } from './metrics/statsd.ts';
 import type { Domains } from './pipeline/exchange.ts';
 import type { CommitMeasure } from './store/open.ts';
+import type { TracingSettings } from './tracing/settings.ts';
+import { openTracer, type Tracer } from './tracing/tracer.ts';
+import { VERSION } from './version.ts';
+
+export interface Observability {
+  readonly telemetry: TelemetrySettings;
+  readonly metrics: Metrics;
+  readonly metricsPage: MetricsPage;
+  /** Undefined where nothing is traced. */
+  readonly tracer: Tracer | undefined;
+  readonly measured: CommitMeasure;
+  /** Begins to look at the server and to send what it sees. */
+  observe(server: ObservedServer): { stop(): Promise<void> };
+}
 
 export interface ObservedServer {
-  readonly metrics: Metrics;
-  readonly telemetry: TelemetrySettings;
   readonly lifecycle: Lifecycle;
   readonly barrier: Barrier;
   readonly inFlight: ReadonlyMap<string, unknown>;
   /** Undefined while sealed. */
   domains(): Domains | undefined;
+}
+
+interface Parts {
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
 }
+
+export function openObservability(
+  settings: { readonly telemetry?: TelemetrySettings; readonly tracing?: TracingSettings },
+  parts: Parts,
+): Observability {
+  const { clock, log } = parts;
+  const { telemetry = TELEMETRY_DEFAULTS, tracing } = settings;
+  const metrics = createMetrics(telemetry);
+  const tracer =
+    tracing && openTracer({ ...parts, settings: tracing, version: VERSION, log: log.named('tracing') });
+  const opened = { telemetry, metrics, tracer };
+  return {
+    ...opened,
+    metricsPage: createMetricsPage(metrics, telemetry, clock),
+    measured: measureCommits(metrics, clock),
+    observe: (server) => observeServer({ ...opened, ...server, clock, log }),
+  };
+}
+
+type Observed = Pick<Observability, 'telemetry' | 'metrics' | 'tracer'> &
+  ObservedServer &
+  Pick<Parts, 'clock' | 'log'>;
 
 /** How long a window of quantiles is; two of them are looked at. */
 const WINDOW_MS = 60_000;
 /** How often changes go to statsd and its like. */
 const SEND_MS = 1000;
 
-export function observeServer(server: ObservedServer): { stop(): Promise<void> } {
-  const { metrics, clock } = server;
+function observeServer(server: Observed): { stop(): Promise<void> } {
+  const { metrics, clock, tracer } = server;
   observeCore(server);
   observeBarrier(server);
   observeSeals(server);
   observeMounts(server);
+  if (tracer) {
+    metrics.observed('tracing.spans_sent', () => tracer.stats.sent, 'counter');
+    metrics.observed('tracing.spans_dropped', () => tracer.stats.dropped, 'counter');
+  }
   const runtime = observeRuntime(metrics, clock.now());
   const stopWindows = every(clock, WINDOW_MS, () => {
     metrics.turnWindow();
@@ -52,13 +96,14 @@ export function observeServer(server: ObservedServer): { stop(): Promise<void> }
       stopWindows();
       stopSending();
       for (const sink of sinks) sink.close();
+      await tracer?.close();
       runtime.stop();
     },
   };
 }
 
 /** `storage.commit*`: what it takes until writes are agreed and on disk, and how much goes out together. */
-export function measureCommits(metrics: Metrics, clock: Clock): CommitMeasure {
+function measureCommits(metrics: Metrics, clock: Clock): CommitMeasure {
   const took = metrics.timing('storage.commit');
   const changes = metrics.counter('storage.commit_changes');
   const bytes = metrics.counter('storage.commit_bytes');
@@ -80,7 +125,7 @@ export function measureSealChecks(metrics: Metrics): (check: SealCheck) => void 
   };
 }
 
-function observeCore({ metrics, lifecycle, inFlight, domains }: ObservedServer): void {
+function observeCore({ metrics, lifecycle, inFlight, domains }: Observed): void {
   // There from the start, so that an alert on its rate works from the first failure.
   metrics.counter('core.request_errors');
   metrics.observed('core.unsealed', () => (lifecycle.sealed ? 0 : 1));
@@ -97,7 +142,7 @@ function observeCore({ metrics, lifecycle, inFlight, domains }: ObservedServer):
   });
 }
 
-function observeBarrier({ metrics, barrier }: ObservedServer): void {
+function observeBarrier({ metrics, barrier }: Observed): void {
   metrics.observed('cache.hit', () => barrier.cacheUse.hits, 'counter');
   metrics.observed('cache.miss', () => barrier.cacheUse.misses, 'counter');
   metrics.observed('barrier.corrupt_reads', () => barrier.corruptReads, 'counter');
@@ -108,7 +153,7 @@ function observeBarrier({ metrics, barrier }: ObservedServer): void {
 }
 
 /** Which automatic seals work now; nothing where there are none. */
-function observeSeals({ metrics, lifecycle }: ObservedServer): void {
+function observeSeals({ metrics, lifecycle }: Observed): void {
   const backends = () => lifecycle.sealHealth.report().backends;
   metrics.observed('seal.reachable', () =>
     backends().map(({ name, type, healthy }) => [{ seal: name, type }, healthy ? 1 : 0] as const),
@@ -118,7 +163,7 @@ function observeSeals({ metrics, lifecycle }: ObservedServer): void {
   );
 }
 
-function observeMounts({ metrics, domains }: ObservedServer): void {
+function observeMounts({ metrics, domains }: Observed): void {
   const mounts = () => [...(domains()?.mounts.all() ?? [])];
   metrics.observed('core.mount_table.num_entries', () => {
     const counts = new Map<string, { labels: Labels; count: number }>();

@@ -16,10 +16,9 @@ import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { type ConfiguredSeal, Seals } from './lifecycle/seals.ts';
 import { LOCKOUT_DEFAULTS, type LockoutDefaults } from './lockouts/lockouts.ts';
 import { openLocalLog } from './log/local.ts';
-import { createMetrics, type Metrics } from './metrics/metrics.ts';
-import { createMetricsPage } from './metrics/page.ts';
-import { TELEMETRY_DEFAULTS, type TelemetrySettings } from './metrics/settings.ts';
-import { measureCommits, measureSealChecks, observeServer } from './observability.ts';
+import type { Metrics } from './metrics/metrics.ts';
+import type { TelemetrySettings } from './metrics/settings.ts';
+import { measureSealChecks, openObservability } from './observability.ts';
 import { type InFlight, shownInFlight } from './pipeline/exchange.ts';
 import { createPipeline } from './pipeline/index.ts';
 import { OVERLOAD_LIMITS_DEFAULT, OverloadGuard, type OverloadLimits } from './quotas/overload.ts';
@@ -30,6 +29,7 @@ import { type CommitMeasure, openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import type { ServerFacts } from './sys/parts.ts';
 import { statusPaths } from './sys/status.ts';
+import type { TracingSettings } from './tracing/settings.ts';
 import { type OpenUnsealed, openUnsealed } from './unsealed.ts';
 import { BUILD_DATE, VERSION } from './version.ts';
 
@@ -50,6 +50,8 @@ export interface ServerSettings {
   readonly audits?: readonly NewAuditDevice[];
   readonly lockouts?: (mountType: string) => LockoutDefaults;
   readonly telemetry?: TelemetrySettings;
+  /** Absent: nothing is traced. */
+  readonly tracing?: TracingSettings;
   /** Requests that take as long are told to the log; one second unless set. Infinity: never. */
   readonly slowRequestMs?: number;
   readonly overload?: OverloadLimits;
@@ -90,10 +92,8 @@ const SLOW_REQUEST_MS_DEFAULT = 1000;
 
 export async function openServer(settings: ServerSettings, deps: ServerDependencies): Promise<RunningServer> {
   const { clock, random, log } = deps;
-  const telemetry = settings.telemetry ?? TELEMETRY_DEFAULTS;
-  const metrics = createMetrics(telemetry);
-  const metricsPage = createMetricsPage(metrics, telemetry, clock);
-  const measured = measureCommits(metrics, clock);
+  const observability = openObservability(settings, deps);
+  const { telemetry, metrics, metricsPage, tracer, measured } = observability;
   const { store, close: closeStorage } = await openStorage(settings.storage, log, measured);
   const barrier = new Barrier({
     clock,
@@ -143,7 +143,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
     buildDate: BUILD_DATE,
   });
   const domains = () => (lifecycle.sealed ? undefined : unsealed?.domains);
-  const observing = observeServer({ metrics, telemetry, lifecycle, barrier, inFlight, domains, clock, log });
+  const observing = observability.observe({ lifecycle, barrier, inFlight, domains });
   const overload = guardLoad(settings, deps, { store, inFlight, metrics });
   const handle = createPipeline({
     domains,
@@ -162,6 +162,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
     clock,
     requestId: () => random.uuid(),
     metrics,
+    tracer,
     slowRequestMs: settings.slowRequestMs ?? SLOW_REQUEST_MS_DEFAULT,
     log: log.named('core'),
   });

@@ -144,6 +144,7 @@ export async function openNode({ engines = [] as readonly EngineType[] } = {}) {
     clock,
     requestId: () => random.uuid(),
     metrics,
+    tracer: undefined,
     slowRequestMs: 1000,
     log: silentLogger,
   });

@@ -7,11 +7,14 @@ import {
   milliseconds,
   type Reader,
   readFields,
+  scalarText,
   seconds,
   text,
   texts,
   textTable,
+  url,
   type Values,
+  WrongValue,
 } from './fields.ts';
 import type { Scope } from './findings.ts';
 
@@ -21,6 +24,13 @@ export type TelemetryConfig = Readonly<Values<typeof TELEMETRY_FIELDS>>;
 /** `none` turns it off. */
 const period: Reader<number> = (value: HclValue) =>
   value.kind === 'string' && value.value === 'none' ? 0 : milliseconds(value);
+
+/** From 0 to 1. */
+const fraction: Reader<number> = (value: HclValue) => {
+  const number = Number(scalarText(value));
+  if (!(number >= 0 && number <= 1)) throw new WrongValue('expected a number from 0 to 1');
+  return number;
+};
 
 const TELEMETRY_FIELDS = {
   /** 0 turns the collection off. */
@@ -40,6 +50,11 @@ const TELEMETRY_FIELDS = {
   statsd_address: field('statsdAddress', text),
   dogstatsd_addr: field('dogstatsdAddr', text),
   dogstatsd_tags: field('dogstatsdTags', texts),
+  /** Beyond Vault's: where traces go. */
+  otlp_traces_endpoint: field('otlpTracesEndpoint', url),
+  otlp_headers: field('otlpHeaders', textTable),
+  otlp_service_name: field('otlpServiceName', text),
+  trace_sample_ratio: field('traceSampleRatio', fraction),
 } as const;
 
 export function readTelemetry(body: HclObject, scope: Scope): TelemetryConfig {

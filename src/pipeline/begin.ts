@@ -36,6 +36,7 @@ export function beginExchange(parts: PipelineParts, domains: Domains, wire: Wire
     wrapTtl: wrapTtl(wire),
     tokenText: tokenText(wire),
     warnings: [],
+    trace: parts.tracer?.begin(wire.headers.traceparent),
     startedMs: parts.clock.monotonic(),
     checkedMs: 0,
     engineMs: 0,

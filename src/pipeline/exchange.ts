@@ -22,6 +22,8 @@ import type { OverloadGuard } from '../quotas/overload.ts';
 import type { Quotas } from '../quotas/quotas.ts';
 import type { Token } from '../tokens/token.ts';
 import type { Tokens } from '../tokens/tokens.ts';
+import type { Trace } from '../tracing/trace.ts';
+import type { Tracer } from '../tracing/tracer.ts';
 import type { WrapInfo, Wrapping } from '../wrapping/wrapping.ts';
 import type { WireRequest } from './wire.ts';
 
@@ -52,6 +54,8 @@ export interface PipelineParts {
   readonly clock: Clock;
   readonly requestId: () => string;
   readonly metrics: Metrics;
+  /** Where requests are traced. */
+  readonly tracer: Tracer | undefined;
   /** Requests that take as long are told to the log; infinity for none. */
   readonly slowRequestMs: number;
   readonly log: Logger;
@@ -108,6 +112,8 @@ export interface Exchange {
   wrapInfo?: WrapInfo;
   /** The reply's JSON before wrapping; what the audit log shows. */
   body?: UnknownRecord;
+  /** Of a request that is traced. */
+  readonly trace: Trace | undefined;
   /** Readings of the monotonic clock; 0 where the request has not come that far (times.ts). */
   readonly startedMs: number;
   checkedMs: number;

@@ -23,6 +23,7 @@ import { shedLoad } from './shed.ts';
 import { serveStatus } from './status.ts';
 import { checksEnd, engineBegins, engineEnds, noteWait, RequestTimer } from './times.ts';
 import { identifyToken } from './token.ts';
+import { tracedStep, traceFailure } from './traced.ts';
 import type { Handle, WireReply } from './wire.ts';
 import { wrapReply } from './wrap.ts';
 
@@ -55,6 +56,7 @@ const STEPS = {
   doLast,
 } satisfies Record<string, Step>;
 const NAMES = Object.keys(STEPS);
+const NAMED = Object.entries(STEPS).map(([name, run]) => ({ name, run }));
 const ORDER: readonly Step[] = Object.values(STEPS);
 
 export function createPipeline(parts: PipelineParts): Handle {
@@ -95,8 +97,9 @@ function settle(exchange: Exchange, ended: () => void): WireReply | Promise<Wire
 }
 
 function walk(exchange: Exchange, from: number): void | Promise<void> {
+  const { trace } = exchange;
   for (let i = from; i < ORDER.length; i++) {
-    const waiting = ORDER[i]!(exchange);
+    const waiting = trace ? tracedStep(exchange, trace, NAMED[i]!) : ORDER[i]!(exchange);
     if (isPromise(waiting)) return resume(exchange, i, waiting);
   }
 }
@@ -126,6 +129,7 @@ async function refuse(exchange: Exchange, error: unknown): Promise<never> {
       error: describe(error),
     });
   }
+  if (exchange.trace) traceFailure(exchange.trace, error);
   parts.metrics.counter('core.request_errors').add();
   endSpentToken(exchange);
   session.apply();

@@ -1,6 +1,7 @@
 import type { Logger } from '../base/logger.ts';
 import { RequestMetrics } from '../metrics/requests.ts';
 import type { Exchange, PipelineParts, Step } from './exchange.ts';
+import { endTrace } from './traced.ts';
 
 /** What a step waited for is worth remembering from here on, in milliseconds. */
 const WAIT_MS_MIN = 1;
@@ -47,6 +48,7 @@ export class RequestTimer {
       { mount, path, operation, login },
       { startedMs, checkedMs, engineMs, answeredMs, endedMs },
     );
+    if (exchange.trace) endTrace(exchange.trace, exchange, endedMs);
     if (endedMs - startedMs >= this.#slowMs)
       this.#log.warn('a request was slow', slowDetails(exchange, endedMs));
   }
@@ -54,12 +56,24 @@ export class RequestTimer {
 
 /** The path's pattern, not the path: names in it may be secret. The audit log has the request under the same id. */
 function slowDetails(exchange: Exchange, endedMs: number): Record<string, unknown> {
-  const { id, mount, found, operation, startedMs, checkedMs, engineMs, answeredMs, waits = [] } = exchange;
+  const {
+    id,
+    trace,
+    mount,
+    found,
+    operation,
+    startedMs,
+    checkedMs,
+    engineMs,
+    answeredMs,
+    waits = [],
+  } = exchange;
   const between = (fromMs: number, toMs: number) =>
     fromMs > 0 ? Math.round(((toMs || endedMs) - fromMs) * 10) / 10 : undefined;
   const waited = waits.map(([step, ms]) => [`wait.${step}`, Math.round(ms * 10) / 10]);
   return {
     request: id,
+    trace: trace?.context.traceId,
     operation,
     mount: mount?.info.path,
     path: found?.path?.pattern,

@@ -11,6 +11,7 @@ import { type ServerSettings, STORAGE } from '../server.ts';
 import type { ServeArguments } from './arguments.ts';
 import { logLevel } from './log.ts';
 import { telemetryOf } from './telemetry.ts';
+import { tracingOf } from './tracing.ts';
 
 type Environment = ServerSettings['environment'];
 
@@ -21,6 +22,7 @@ export async function settingsOf(
 ): Promise<ServerSettings> {
   const { environment, log } = deps;
   const storage = supportedStorage(config);
+  const tracing = tracingOf(config.telemetry, environment, log);
   return {
     storage: { type: storage.kind, path: 'path' in storage ? storage.path : undefined },
     listeners: config.listeners.map((each) => ({
@@ -39,6 +41,7 @@ export async function settingsOf(
     audits: config.audits,
     lockouts: (mountType) => lockoutOf(config, mountType),
     telemetry: telemetryOf(config.telemetry),
+    ...(tracing && { tracing }),
     overload: { ...OVERLOAD_LIMITS_DEFAULT, ...config.overload },
     ...(config.slowRequestsMs !== undefined && {
       slowRequestMs: config.slowRequestsMs || Number.POSITIVE_INFINITY,

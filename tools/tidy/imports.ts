@@ -19,6 +19,7 @@ const DOMAINS = [
   'quotas',
   'lockouts',
   'metrics',
+  'tracing',
 ] as const;
 
 /** What an engine may see: the contract, its window on the store and the primitives; never the host or another engine. */
