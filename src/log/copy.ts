@@ -27,6 +27,8 @@ export interface DurableCopy {
   keys(range: KeyRange): string[];
   /** Everything as of one revision, whatever is applied meanwhile. Iterate it to the end or `return()` it: it holds resources. */
   snapshot(): CopySnapshot;
+  /** Begins other records beside those that are served: none yet, and seen by nobody. Rejects with `Unavailable` for too many at once. */
+  stage(): Promise<StagedRecords>;
   close(): Promise<void>;
 }
 
@@ -37,7 +39,25 @@ export interface KeyRange {
   limit: number;
 }
 
+/** Records that may one day take the place of all. What is left of them after a crash is cleared away. */
+export interface StagedRecords {
+  /** Resolves when they are written. */
+  add(records: readonly { readonly key: string; readonly value: Uint8Array }[]): Promise<void>;
+  /** As the copy's own. */
+  get(key: string): Uint8Array | undefined;
+  keys(range: KeyRange): string[];
+  /**
+   * Takes the place of everything that the copy holds, durably and in one step, as `revision`. Afterwards the copy reads
+   * these, and this object must not be used any more. Rejects as `apply` does.
+   */
+  adopt(revision: Revision, fence?: Fence): Promise<void>;
+  /** Forgets them; what they take of the disk is freed in the background. */
+  discard(): void;
+}
+
 export interface CopySnapshot {
   readonly revision: Revision;
+  /** The value as of that revision, until the records were iterated to their end or returned. */
+  get(key: string): Uint8Array | undefined;
   readonly records: Generator<{ key: string; value: Uint8Array }, void, undefined>;
 }

@@ -2,7 +2,7 @@
  * The log of a node that stands alone: commits are agreed by writing them to its own durable copy.
  * Owns their order and the memory of recent ones; how bytes reach the disk is the copy's.
  */
-import type { DurableCopy } from './copy.ts';
+import type { DurableCopy, StagedRecords } from './copy.ts';
 import { AppendFailed, type Batch, type Fence, FenceLost, type Log, type Revision } from './log.ts';
 import { RecentCommits, type RecentLimits } from './recent.ts';
 
@@ -53,9 +53,20 @@ class LocalLog implements Log {
     return this.#queue(async () => {
       this.#checkOpen();
       const revision = this.#revision + 1;
-      await this.#write(batch, revision, fence);
+      await this.#make(revision, () => this.#copy.apply(batch, revision, fence));
       this.#revision = revision;
       this.#recent.add({ revision, batch });
+      return revision;
+    });
+  }
+
+  replace(staged: StagedRecords, fence: Fence): Promise<Revision> {
+    return this.#queue(async () => {
+      this.#checkOpen();
+      const revision = this.#revision + 1;
+      await this.#make(revision, () => staged.adopt(revision, fence));
+      this.#revision = revision;
+      this.#recent.restart(revision);
       return revision;
     });
   }
@@ -79,9 +90,9 @@ class LocalLog implements Log {
     if (this.#stopped) throw new AppendFailed(this.#stopped);
   }
 
-  async #write(batch: Batch, revision: Revision, fence: Fence): Promise<void> {
+  async #make(revision: Revision, write: () => Promise<void>): Promise<void> {
     try {
-      await this.#copy.apply(batch, revision, fence);
+      await write();
     } catch (cause) {
       if (cause instanceof FenceLost) throw cause;
       this.#stopped ??= 'an earlier append failed';

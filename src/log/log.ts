@@ -2,6 +2,7 @@
  * Where commits are agreed. A log takes batches in order and says when each is durable; everything that holds state
  * follows it. This folder owns agreement and fencing; it does not own the local copy (store/).
  */
+import type { StagedRecords } from './copy.ts';
 
 /** A position in the ordered stream of commits: 1 for the first batch, rising by one. 0: nothing yet. */
 export type Revision = number;
@@ -34,6 +35,8 @@ export interface Log {
   append(batch: Batch, fence: Fence): Promise<Revision>;
   /** Commits after `from`, in order, then waits for more until `signal` aborts. Rejects with `LogCompacted` when `from` is too far behind. */
   follow(from: Revision, signal: AbortSignal): AsyncIterable<Commit>;
+  /** Appends a commit that puts other records in the place of all; followers load a snapshot. Absent: this log cannot. Rejects as `append`. */
+  replace?(staged: StagedRecords, fence: Fence): Promise<Revision>;
   /** Everything as of one revision. */
   snapshot(): Promise<{ revision: Revision; records: AsyncIterable<{ key: string; value: Uint8Array }> }>;
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-import type { CopySnapshot, DurableCopy, KeyRange } from '../log/copy.ts';
+import type { CopySnapshot, DurableCopy, KeyRange, StagedRecords } from '../log/copy.ts';
 import type { Batch, Fence, Revision } from '../log/log.ts';
 
 const BYTES_MAX_DEFAULT = 32 * 1024 * 1024;
@@ -68,10 +68,28 @@ class CachedCopy implements DurableCopy {
   snapshot(): CopySnapshot {
     return this.#copy.snapshot();
   }
+  async stage(): Promise<StagedRecords> {
+    const staged = await this.#copy.stage();
+    return {
+      add: (records) => staged.add(records),
+      get: (key) => staged.get(key),
+      keys: (range) => staged.keys(range),
+      adopt: async (revision, fence) => {
+        await staged.adopt(revision, fence);
+        this.#forget();
+      },
+      discard: () => staged.discard(),
+    };
+  }
   close(): Promise<void> {
+    this.#forget();
+    return this.#copy.close();
+  }
+
+  #forget(): void {
     this.#young.clear();
     this.#old.clear();
-    return this.#copy.close();
+    this.#youngBytes = 0;
   }
 
   #remember(key: string, value: Uint8Array): void {

@@ -8,6 +8,7 @@ import { logConformance } from '../log/conformance.ts';
 import type { DurableCopy } from '../log/copy.ts';
 import { openLocalLog } from '../log/local.ts';
 import type { Log } from '../log/log.ts';
+import { KEY_FIRST } from './keys.ts';
 import { openLmdbCopy } from './lmdb.ts';
 import { MemoryDisk, openMemoryCopy } from './memory.ts';
 import { temporaryDirectory } from './testing.ts';
@@ -63,7 +64,7 @@ for (const [name, makePlace] of Object.entries(PLACES)) {
       await copy.close();
       place.remove();
     });
-    const all = (start = '\u0001', end?: string, limit = 1000) => copy.keys({ start, end, limit });
+    const all = (start = KEY_FIRST, end?: string, limit = 1000) => copy.keys({ start, end, limit });
 
     it('orders keys by their bytes', async () => {
       const keys = [
@@ -128,6 +129,76 @@ for (const [name, makePlace] of Object.entries(PLACES)) {
         await copy.apply([{ key: `large/${revision}`, value }], revision);
       }
       for (const key of all()) assert.ok(value.equals(copy.get(key)!));
+    });
+
+    it('keeps staged records apart until they take the place of all, for good', async () => {
+      await copy.apply([{ key: 'old', value: Buffer.from('1') }], 1);
+      const staged = await copy.stage();
+      await staged.add([{ key: 'a', value: Buffer.from('2') }]);
+      await staged.add([{ key: 'b', value: Buffer.from('3') }]);
+      await copy.apply([{ key: 'old too', value: Buffer.from('4') }], 2);
+      assert.deepEqual(all(), ['old', 'old too']);
+      assert.deepEqual([...copy.snapshot().records].length, 2);
+      assert.equal(Buffer.from(staged.get('b')!).toString(), '3');
+      const before = copy.snapshot();
+      await staged.adopt(3);
+      assert.equal(copy.revision, 3);
+      assert.deepEqual(all(), ['a', 'b']);
+      assert.equal(copy.get('old'), undefined);
+      assert.deepEqual(
+        [...before.records].map(({ key }) => key),
+        ['old', 'old too'],
+      );
+      await copy.apply([{ key: 'c', value: Buffer.from('5') }], 4);
+      await copy.close();
+      copy = place.open();
+      assert.equal(copy.revision, 4);
+      assert.deepEqual(all(), ['a', 'b', 'c']);
+    });
+
+    it('takes another set of records again and again', async () => {
+      for (let round = 1; round <= 12; round++) {
+        const staged = await copy.stage();
+        const values = Array.from({ length: 700 }, (_, n) => ({
+          key: `round ${round}/${n}`,
+          value: Buffer.from(`${n}`),
+        }));
+        await staged.add(values);
+        await staged.adopt(round);
+        assert.equal(all().length, 700);
+        assert.ok(all().every((key) => key.startsWith(`round ${round}/`)));
+        // What was before is being cleared away meanwhile.
+        if (round % 3 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    });
+
+    it('forgets staged records that are discarded, or left at the end', async () => {
+      await copy.apply([{ key: 'old', value: Buffer.from('1') }], 1);
+      for (let round = 0; round < 20; round++) {
+        const staged = await copy.stage();
+        assert.deepEqual(staged.keys({ start: KEY_FIRST, end: undefined, limit: 10 }), [], `round ${round}`);
+        await staged.add([{ key: `staged ${round}`, value: Buffer.from('2') }]);
+        staged.discard();
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      await (await copy.stage()).add([{ key: 'left', value: Buffer.from('3') }]);
+      await copy.close();
+      copy = place.open();
+      assert.deepEqual(all(), ['old']);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      const again = await copy.stage();
+      assert.deepEqual(again.keys({ start: KEY_FIRST, end: undefined, limit: 10 }), []);
+      assert.deepEqual(all(), ['old']);
+    });
+
+    it('does not let a former leader put other records in the place of all', async () => {
+      const former = await copy.lead();
+      await copy.apply([{ key: 'kept', value: Buffer.from('1') }], 1, former);
+      const staged = await copy.stage();
+      await staged.add([{ key: 'other', value: Buffer.from('2') }]);
+      await copy.lead();
+      await assert.rejects(staged.adopt(2, former), { code: 'fence_lost' });
+      assert.deepEqual(all(), ['kept']);
     });
   });
 }

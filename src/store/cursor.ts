@@ -12,7 +12,7 @@ export interface OwnWrites {
 export interface Layers {
   own: OwnWrites;
   pending: PendingChanges;
-  copy: DurableCopy;
+  copy: Pick<DurableCopy, 'keys'>;
   /** Told of every pending change that decided what the cursor gave. */
   depend: (revision: Revision) => void;
 }

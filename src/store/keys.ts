@@ -4,15 +4,16 @@ import { KEY_BYTES_MAX } from './store.ts';
 /** A key this short is within the limit whatever it holds: a UTF-16 unit takes at most three bytes of UTF-8. */
 const KEY_LENGTH_SAFE = Math.floor(KEY_BYTES_MAX / 3);
 
-/** Sorts before every storable key. */
-export const KEY_FIRST = '\u0001';
+/** Sorts before every storable key. What begins below it is the copy's own: what it knows about itself, and names of its tables. */
+export const KEY_FIRST = '\u0002';
+const UNIT_FIRST = KEY_FIRST.charCodeAt(0);
 
 /** Throws `InvalidRequest` or `TooLarge` unless `key` can be stored. */
 export function checkKey(key: string): void {
   if (key === '' || key.endsWith('/')) {
     throw new InvalidRequest('a storage key must not be empty or end in "/", which names a folder');
   }
-  if (!key.isWellFormed() || key.includes('\0')) {
+  if (!key.isWellFormed() || key.includes('\0') || key.charCodeAt(0) < UNIT_FIRST) {
     throw new InvalidRequest('a storage key must be well-formed text without NUL');
   }
   if (!fits(key)) throw new TooLarge(`a storage key must not be longer than ${KEY_BYTES_MAX} bytes`);
@@ -20,7 +21,7 @@ export function checkKey(key: string): void {
 
 /** Whether a record under `key` can exist at all; cheap enough for every read. */
 export function canExist(key: string): boolean {
-  return key !== '' && key.isWellFormed() && fits(key) && key.charCodeAt(0) !== 0;
+  return key !== '' && key.isWellFormed() && fits(key) && key.charCodeAt(0) >= UNIT_FIRST;
 }
 
 function fits(key: string): boolean {

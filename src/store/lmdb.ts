@@ -1,11 +1,12 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { IF_EXISTS, open, type RootDatabase } from 'lmdb';
+import { IF_EXISTS, open } from 'lmdb';
 import { Unavailable } from '../base/errors.ts';
-import type { CopySnapshot, DurableCopy, KeyRange } from '../log/copy.ts';
+import type { CopySnapshot, DurableCopy, KeyRange, StagedRecords } from '../log/copy.ts';
 import { type Batch, type Fence, FenceLost, type Revision } from '../log/log.ts';
 import { canExist, KEY_FIRST } from './keys.ts';
 import { checkLmdbFile } from './lmdb-file.ts';
+import { type LmdbDatabase, type LmdbRoot, LmdbTables, TABLES_MAX } from './lmdb-tables.ts';
 
 export interface LmdbCopyOptions {
   /** A directory, made (mode 0700) if it is not there. */
@@ -18,6 +19,8 @@ const MAP_BYTES = 1024 ** 3;
 /** What the copy knows about itself lies under keys that begin with NUL, where no record can be. */
 const REVISION_KEY = '\0revision';
 const TERM_KEY = '\0term';
+/** Which table has the records; absent: the root's own. */
+const TABLE_KEY = '\0table';
 /** Exists while `term` leads: every fenced batch is conditional on it, inside LMDB's own transaction. */
 const leaderKey = (term: number): string => `\0leader/${term}`;
 
@@ -40,9 +43,10 @@ export function openLmdbCopy({ path }: LmdbCopyOptions): DurableCopy {
     keyEncoder,
     overlappingSync: false,
     mapSize: MAP_BYTES,
+    maxDbs: TABLES_MAX,
     permissionsMode: 0o600,
   };
-  const db = open<Uint8Array, string>(options) as LmdbDatabase;
+  const db = open<Uint8Array, string>(options) as LmdbRoot;
   const copy = new LmdbCopy(db);
   const [other] = otherProcesses(db);
   if (other !== undefined) {
@@ -59,24 +63,28 @@ export function openLmdbCopy({ path }: LmdbCopyOptions): DurableCopy {
  * twice by mistake must not take the lead from the one that works. LMDB's table of readers is cleared by
  * `readerCheck` of processes that ended, which it knows by their file locks, not by their numbers.
  */
-function otherProcesses(db: LmdbDatabase): number[] {
+function otherProcesses(db: LmdbRoot): number[] {
   db.readerCheck();
   const readers = [...db.readerList().matchAll(/^\s*(\d+)\s/gm)].map(([, process]) => Number(process));
   return readers.filter((id) => id !== process.pid);
 }
 
-/** What lmdb's declarations leave out: the length of what `getBinaryFast` found in its shared buffer. */
-type LmdbDatabase = RootDatabase<Uint8Array, string> & { readonly lastSize: number };
-
 class LmdbCopy implements DurableCopy {
-  readonly #db: LmdbDatabase;
+  readonly #root: LmdbRoot;
+  readonly #tables: LmdbTables;
+  /** The table that has the records. */
+  #records: LmdbDatabase;
+  /** What lets go of the snapshots that are open. */
+  readonly #snapshots = new Set<() => void>();
   #revision: Revision;
   #term: number;
 
-  constructor(db: LmdbDatabase) {
-    this.#db = db;
+  constructor(root: LmdbRoot) {
+    this.#root = root;
     this.#revision = this.#number(REVISION_KEY);
     this.#term = this.#number(TERM_KEY);
+    this.#tables = new LmdbTables(root, keyEncoder, this.#number(TABLE_KEY));
+    this.#records = this.#tables.current;
   }
 
   get revision(): Revision {
@@ -85,7 +93,7 @@ class LmdbCopy implements DurableCopy {
 
   get size(): number {
     // The declarations say nothing of what LMDB counts.
-    return (this.#db.getStats() as { readonly entryCount: number }).entryCount;
+    return (this.#records.getStats() as { readonly entryCount: number }).entryCount;
   }
 
   get term(): number {
@@ -94,10 +102,11 @@ class LmdbCopy implements DurableCopy {
 
   async lead(): Promise<Fence> {
     for (;;) {
-      this.#db.resetReadTxn();
+      this.#root.resetReadTxn();
       const led = this.#number(TERM_KEY);
       if (await this.#succeed(led)) {
         this.#term = led + 1;
+        this.#records = this.#tables.use(this.#number(TABLE_KEY));
         this.#revision = this.#number(REVISION_KEY);
         return { term: this.#term };
       }
@@ -107,70 +116,132 @@ class LmdbCopy implements DurableCopy {
   async apply(batch: Batch, revision: Revision, fence?: Fence): Promise<void> {
     const write = () => {
       for (const { key, value } of batch) {
-        if (value === undefined) this.#db.remove(key);
-        else this.#db.put(key, value);
+        if (value === undefined) this.#records.remove(key);
+        else this.#records.put(key, value);
       }
-      this.#db.put(REVISION_KEY, numberBytes(revision));
+      this.#root.put(REVISION_KEY, numberBytes(revision));
     };
-    const written = await durably(
-      fence ? this.#db.ifVersion(leaderKey(fence.term), IF_EXISTS, write) : this.#db.batch(write),
-    );
-    if (!written) throw new FenceLost(`term ${fence?.term} is over`);
+    await this.#fenced(fence, write);
     this.#revision = revision;
   }
 
   get(key: string): Uint8Array | undefined {
-    if (!canExist(key)) return undefined;
-    const shared = this.#db.getBinaryFast(key);
-    if (shared === undefined) return undefined;
-    const length = this.#db.lastSize;
-    const value = Buffer.allocUnsafe(length);
-    Buffer.prototype.copy.call(shared, value, 0, 0, length);
-    return value;
+    return valueIn(this.#records, key);
   }
 
-  keys({ start, end, limit }: KeyRange): string[] {
-    return [...this.#db.getKeys(end === undefined ? { start, limit } : { start, end, limit })];
+  keys(range: KeyRange): string[] {
+    return keysIn(this.#records, range);
   }
 
   snapshot(): CopySnapshot {
-    this.#db.resetReadTxn();
-    const transaction = this.#db.useReadTransaction();
-    const revision = numberOf(this.#db.get(REVISION_KEY, { transaction }));
-    const range = this.#db.getRange({ start: KEY_FIRST, transaction });
-    return { revision, records: recordsOf(range, () => transaction.done()) };
+    this.#root.resetReadTxn();
+    const transaction = this.#root.useReadTransaction();
+    const records = this.#records;
+    const revision = numberOf(this.#root.get(REVISION_KEY, { transaction }));
+    const range = records.getRange({ start: KEY_FIRST, transaction });
+    const release = () => {
+      if (this.#snapshots.delete(release)) transaction.done();
+    };
+    this.#snapshots.add(release);
+    const held = () => {
+      if (!this.#snapshots.has(release)) throw new Unavailable('the snapshot of the store was let go');
+    };
+    return {
+      revision,
+      get(key) {
+        held();
+        return records.get(key, { transaction });
+      },
+      records: recordsOf(range, held, release),
+    };
   }
 
-  close(): Promise<void> {
-    return this.#db.close();
+  async stage(): Promise<StagedRecords> {
+    const { table, number } = this.#tables.take();
+    return {
+      add: async (records) => {
+        const write = () => {
+          for (const { key, value } of records) table.put(key, value);
+        };
+        await durably(this.#root.batch(write));
+      },
+      get: (key) => valueIn(table, key),
+      keys: (range) => keysIn(table, range),
+      adopt: async (revision, fence) => {
+        await this.#fenced(fence, () => {
+          this.#root.put(TABLE_KEY, numberBytes(number));
+          this.#root.put(REVISION_KEY, numberBytes(revision));
+        });
+        this.#revision = revision;
+        this.#records = this.#tables.use(number);
+      },
+      discard: () => this.#tables.giveBack(number),
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const release of this.#snapshots) release();
+    await this.#tables.close();
+    await this.#root.close();
+  }
+
+  async #fenced(fence: Fence | undefined, write: () => void): Promise<void> {
+    const written = await durably(
+      fence ? this.#root.ifVersion(leaderKey(fence.term), IF_EXISTS, write) : this.#root.batch(write),
+    );
+    if (!written) throw new FenceLost(`term ${fence?.term} is over`);
   }
 
   /** Replaces the leader of term `led`, unless somebody else just did. */
   #succeed(led: number): Promise<boolean> {
     const write = () => {
-      this.#db.remove(leaderKey(led));
-      this.#db.put(leaderKey(led + 1), numberBytes(led + 1));
-      this.#db.put(TERM_KEY, numberBytes(led + 1));
+      this.#root.remove(leaderKey(led));
+      this.#root.put(leaderKey(led + 1), numberBytes(led + 1));
+      this.#root.put(TERM_KEY, numberBytes(led + 1));
     };
     return durably(
-      led === 0 ? this.#db.ifNoExists(TERM_KEY, write) : this.#db.ifVersion(leaderKey(led), IF_EXISTS, write),
+      led === 0
+        ? this.#root.ifNoExists(TERM_KEY, write)
+        : this.#root.ifVersion(leaderKey(led), IF_EXISTS, write),
     );
   }
 
   #number(key: string): number {
-    return numberOf(this.#db.get(key));
+    return numberOf(this.#root.get(key));
   }
+}
+
+function valueIn(table: LmdbDatabase, key: string): Uint8Array | undefined {
+  if (!canExist(key)) return undefined;
+  const shared = table.getBinaryFast(key);
+  if (shared === undefined) return undefined;
+  const length = table.lastSize;
+  const value = Buffer.allocUnsafe(length);
+  Buffer.prototype.copy.call(shared, value, 0, 0, length);
+  return value;
+}
+
+function keysIn(table: LmdbDatabase, { start, end, limit }: KeyRange): string[] {
+  return [...table.getKeys(end === undefined ? { start, limit } : { start, end, limit })];
 }
 
 /** Lets go of the snapshot also when it is never iterated: a generator's `finally` runs only once it has begun. */
 function recordsOf(
   range: Iterable<{ key: string; value: Uint8Array }>,
+  held: () => void,
   release: () => void,
 ): CopySnapshot['records'] {
   const records = (function* () {
     try {
       yield;
-      yield* range;
+      const iterator = range[Symbol.iterator]();
+      for (;;) {
+        // LMDB itself would end the process if it were asked for more.
+        held();
+        const next = iterator.next();
+        if (next.done) return;
+        yield next.value;
+      }
     } finally {
       release();
     }

@@ -1,12 +1,12 @@
-import type { CopySnapshot, DurableCopy, KeyRange } from '../log/copy.ts';
+import type { CopySnapshot, DurableCopy, KeyRange, StagedRecords } from '../log/copy.ts';
 import { type Batch, type Fence, FenceLost, type Revision } from '../log/log.ts';
 import { KEY_FIRST } from './keys.ts';
 import { SortedKeys } from './sorted-keys.ts';
 
 /** What outlives a `MemoryCopy`: several may be opened on one, as several processes may open one file. */
 export class MemoryDisk {
-  readonly keys = new SortedKeys();
-  readonly values = new Map<string, Uint8Array>();
+  keys = new SortedKeys();
+  values = new Map<string, Uint8Array>();
   revision: Revision = 0;
   term = 0;
 }
@@ -86,9 +86,29 @@ class MemoryCopy implements DurableCopy {
       .map((key) => ({ key, value: values.get(key)! }));
     return {
       revision,
+      get: (key) => records.find((record) => record.key === key)?.value,
       records: (function* () {
         yield* records;
       })(),
+    };
+  }
+
+  async stage(): Promise<StagedRecords> {
+    const staged = new MemoryDisk();
+    const copy = openMemoryCopy({ disk: staged });
+    return {
+      add: (records) => copy.apply(records, 0),
+      get: (key) => copy.get(key),
+      keys: (range) => copy.keys(range),
+      adopt: async (revision, fence) => {
+        let lost = false;
+        await this.#flush(() => {
+          lost = fence !== undefined && fence.term !== this.#disk.term;
+          if (!lost) Object.assign(this.#disk, { keys: staged.keys, values: staged.values, revision });
+        });
+        if (lost) throw new FenceLost(`term ${fence?.term} is over; ${this.#disk.term} leads`);
+      },
+      discard: () => {},
     };
   }
 

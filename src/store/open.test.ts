@@ -4,7 +4,7 @@ import { openLocalLog } from '../log/local.ts';
 import { type Batch, FenceLost, type Log } from '../log/log.ts';
 import { MemoryDisk, openMemoryCopy } from './memory.ts';
 import { openStore } from './open.ts';
-import { KEY_BYTES_MAX, type Store, type Transaction, VALUE_BYTES_MAX } from './store.ts';
+import { KEY_BYTES_MAX, type StagedRecords, type Store, type Transaction, VALUE_BYTES_MAX } from './store.ts';
 
 const bytes = (text: string) => Buffer.from(text);
 const text = (value: Uint8Array | undefined) => value && Buffer.from(value).toString();
@@ -32,6 +32,7 @@ class SteppedStore {
           return this.log.append(batch, by);
         },
       },
+      replace: { value: (staged: StagedRecords, by: typeof fence) => this.log.replace?.(staged, by) },
       revision: { get: () => this.log.revision },
     });
     this.store = openStore({ copy, log, fence, appendLimits: { changes: 5, bytes: 1000 } });
@@ -281,6 +282,50 @@ describe('store', () => {
     const expected = [...even.filter((key) => !['k/02', 'k/08', 'k/10'].includes(key)), 'k/01', 'k/07'];
     assert.deepEqual(seen, expected.sort());
     assert.equal(transaction.dependsOn, later);
+  });
+
+  it('puts other records in the place of all, for those who begin after it', async () => {
+    const { store } = stepped;
+    const before = store.begin();
+    before.put('old', bytes('1'));
+    const commit = store.durable(before.apply());
+    await stepped.commit();
+    await commit;
+    const staged = await store.stage();
+    await staged.add([{ key: 'new', value: bytes('2') }]);
+    const pending = store.begin();
+    pending.put('pending', bytes('3'));
+    const last = store.durable(pending.apply());
+    const replaced = store.replace(staged);
+    before.put('late', bytes('4'));
+    assert.throws(() => before.apply(), { code: 'unavailable' });
+    assert.equal(text(store.begin().get('old')), '1');
+    await stepped.commit();
+    await last;
+    await stepped.commit();
+    await replaced;
+    assert.throws(() => before.get('old'), { code: 'unavailable' });
+    assert.throws(() => before.list(''), { code: 'unavailable' });
+    const after = store.begin();
+    assert.deepEqual(after.list(''), ['new']);
+    after.put('newer', bytes('5'));
+    const newest = store.durable(after.apply());
+    await stepped.commit();
+    await newest;
+    assert.deepEqual(store.begin().list(''), ['new', 'newer']);
+  });
+
+  it('fails as a whole when other records could not be put in the place of all', async () => {
+    const { store } = stepped;
+    let failed = false;
+    store.onFailure(() => {
+      failed = true;
+    });
+    const replaced = store.replace(await store.stage());
+    await turn();
+    stepped.flushes.shift()!.refuse();
+    await assert.rejects(replaced, { code: 'unavailable' });
+    assert.ok(failed);
   });
 
   it('closes after the last commit', async () => {

@@ -6,11 +6,11 @@
 import type { Clock } from '../base/clock.ts';
 import { Unavailable } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
-import type { DurableCopy } from '../log/copy.ts';
+import type { CopySnapshot, DurableCopy, KeyRange, StagedRecords } from '../log/copy.ts';
 import type { Batch, Fence, Log, Revision } from '../log/log.ts';
 import { PendingChanges } from './pending.ts';
 import type { Store, Transaction } from './store.ts';
-import { beginTransaction, type Writes } from './transaction.ts';
+import { beginTransaction, type TransactionHost, type Writes } from './transaction.ts';
 
 export interface StoreOptions {
   /** This node's copy; it must stand at the log's revision. The store does not close it. */
@@ -44,6 +44,24 @@ interface Group {
   waiters: PromiseWithResolvers<void> | undefined;
 }
 
+/** What the transactions between two replacements of the store share. */
+interface Host extends TransactionHost {
+  copy: TransactionHost['copy'];
+  writable: boolean;
+}
+
+const gone = () => new Unavailable('the store was replaced by a snapshot meanwhile');
+
+/** In the place of a copy whose records are no longer there. */
+const GONE: TransactionHost['copy'] = {
+  get(_key: string): never {
+    throw gone();
+  },
+  keys(_range: KeyRange): never {
+    throw gone();
+  },
+};
+
 class PendingStore implements Store {
   readonly #copy: DurableCopy;
   readonly #log: Log;
@@ -59,6 +77,8 @@ class PendingStore implements Store {
   #committing: Promise<void> | undefined;
   #failure: Unavailable | undefined;
   #listeners: ((error: Error) => void)[] = [];
+  #host: Host;
+  #replacing = false;
 
   constructor({
     copy,
@@ -79,6 +99,7 @@ class PendingStore implements Store {
     this.#measured = measured;
     this.#durable = log.revision;
     this.#newest = log.revision;
+    this.#host = this.#newHost();
   }
 
   get revision(): Revision {
@@ -94,11 +115,36 @@ class PendingStore implements Store {
   }
 
   begin(): Transaction {
-    return beginTransaction({
-      copy: this.#copy,
-      pending: this.#pending,
-      apply: (writes) => this.#apply(writes),
-    });
+    return beginTransaction(this.#host);
+  }
+
+  snapshot(): CopySnapshot {
+    return this.#copy.snapshot();
+  }
+
+  stage(): Promise<StagedRecords> {
+    return this.#copy.stage();
+  }
+
+  async replace(staged: StagedRecords): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (this.#replacing || !this.#log.replace) throw new Unavailable('the store cannot be replaced now');
+    this.#replacing = true;
+    const host = this.#host;
+    host.writable = false;
+    try {
+      await this.#committing;
+      if (this.#failure) throw this.#failure;
+      this.#durable = await this.#log.replace(staged, this.#fence);
+    } catch (error) {
+      if (!this.#failure) this.#fail(error as Error);
+      throw new Unavailable('the store could not be replaced', { cause: error });
+    } finally {
+      this.#replacing = false;
+    }
+    this.#newest = this.#durable;
+    host.copy = GONE;
+    this.#host = this.#newHost();
   }
 
   durable(revision: Revision): Promise<void> | undefined {
@@ -120,6 +166,19 @@ class PendingStore implements Store {
   async close(): Promise<void> {
     await this.#committing;
     this.#failure ??= new Unavailable('the store is closed');
+  }
+
+  #newHost(): Host {
+    const host: Host = {
+      copy: this.#copy,
+      pending: this.#pending,
+      writable: true,
+      apply: (writes) => {
+        if (!host.writable) throw gone();
+        return this.#apply(writes);
+      },
+    };
+    return host;
   }
 
   #apply(writes: Writes): Revision {

@@ -1,4 +1,7 @@
+import type { CopySnapshot, StagedRecords } from '../log/copy.ts';
 import type { Revision } from '../log/log.ts';
+
+export type { CopySnapshot, StagedRecords };
 
 /**
  * The local copy of everything (encrypted), with the writes that are not yet durable lying over it.
@@ -15,6 +18,15 @@ export interface Store {
   readonly durableRevision: Revision;
   /** Resolves when everything up to `revision` is durable; rejects with `Unavailable` if that failed. Resolves at once (undefined) when it already is. */
   durable(revision: Revision): Promise<void> | undefined;
+  /** Everything that was durable at one time, whatever is written meanwhile; see `DurableCopy.snapshot`. */
+  snapshot(): CopySnapshot;
+  /** Begins records that are to take the place of all, seen by nobody until then; see `DurableCopy.stage`. */
+  stage(): Promise<StagedRecords>;
+  /**
+   * Puts `staged` in the place of everything, durably. From the call on no transaction that began before can write any
+   * more, and once it resolves none can read: what they knew is gone. Rejects with `Unavailable`.
+   */
+  replace(staged: StagedRecords): Promise<void>;
   /** Called once when a commit failed: pending state is gone, `apply` throws from then on, the node must step down. */
   onFailure(listener: (error: Error) => void): void;
   close(): Promise<void>;

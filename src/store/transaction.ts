@@ -11,7 +11,8 @@ export type Writes = ReadonlyMap<string, Uint8Array | undefined>;
 
 /** What a transaction needs of its store. */
 export interface TransactionHost {
-  readonly copy: DurableCopy;
+  /** Read anew each time: a replaced store has another. */
+  readonly copy: Pick<DurableCopy, 'get' | 'keys'>;
   readonly pending: PendingChanges;
   /** Takes the writes over and makes them visible; returns the revision that will hold them. */
   apply(writes: Writes): Revision;
@@ -114,7 +115,7 @@ class StoreTransaction implements Transaction {
     const layers: Layers = {
       own: this.#own,
       pending: this.#host.pending,
-      copy: this.#host.copy,
+      copy: { keys: (range) => this.#host.copy.keys(range) },
       depend: (revision) => this.#depend(revision),
     };
     return new Cursor(layers, from !== undefined && isBefore(first, from) ? from : first, prefixEnd(prefix));
