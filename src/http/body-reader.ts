@@ -19,21 +19,35 @@ const TRAILER_BYTES_MAX = 8192;
 const CHUNK_SIZE = /^([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?$/;
 const EMPTY: Buffer = Buffer.alloc(0);
 
-export function bodyReader(framing: Framing, bytesMax: number): BodyReader {
-  if (framing.kind === 'chunked') return new ChunkedBody(bytesMax);
+/** Where the bytes of a body go. */
+export interface BodySink {
+  /** Bytes that came so far. */
+  readonly length: number;
+  /** Memory taken for them. */
+  readonly capacity: number;
+  /** All of them, where they were collected. */
+  readonly bytes: Buffer;
+  append(bytes: Buffer): void;
+}
+
+export function bodyReader(framing: Framing, bytesMax: number, sink?: BodySink): BodyReader {
+  if (framing.kind === 'chunked') return new ChunkedBody(bytesMax, sink ?? new GrowingBuffer(bytesMax));
   if (framing.bytes > bytesMax) throw new ProtocolError(413, TOO_LARGE);
-  return new LengthBody(framing.bytes);
+  return new LengthBody(framing.bytes, sink);
 }
 
 class LengthBody implements BodyReader {
   readonly #bytes: number;
-  readonly #collected: GrowingBuffer;
+  readonly #collected: BodySink;
+  /** A body that comes as one piece is not copied. */
+  readonly #mayShare: boolean;
   body: Buffer = EMPTY;
   done: boolean;
 
-  constructor(bytes: number) {
+  constructor(bytes: number, sink: BodySink | undefined) {
     this.#bytes = bytes;
-    this.#collected = new GrowingBuffer(bytes);
+    this.#collected = sink ?? new GrowingBuffer(bytes);
+    this.#mayShare = sink === undefined;
     this.done = bytes === 0;
   }
   get heldBytes(): number {
@@ -42,7 +56,7 @@ class LengthBody implements BodyReader {
   read(bytes: Buffer): number {
     const taken = Math.min(bytes.length, this.#bytes - this.#collected.length);
     this.done = this.#collected.length + taken === this.#bytes;
-    const whole = this.#collected.length === 0 && this.done;
+    const whole = this.#mayShare && this.#collected.length === 0 && this.done;
     if (!whole) this.#collected.append(bytes.subarray(0, taken));
     if (this.done) this.body = whole ? bytes.subarray(0, taken) : this.#collected.bytes;
     return taken;
@@ -52,14 +66,14 @@ class LengthBody implements BodyReader {
 /** RFC 9112 section 7.1. Extensions and trailers are read over; nothing of the API is in them. */
 class ChunkedBody implements BodyReader {
   readonly #bytesMax: number;
-  readonly #collected: GrowingBuffer;
+  readonly #collected: BodySink;
   #state: 'size' | 'data' | 'end of data' | 'trailer' | 'done' = 'size';
   #chunkBytesLeft = 0;
   #trailerBytes = 0;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, sink: BodySink) {
     this.#bytesMax = bytesMax;
-    this.#collected = new GrowingBuffer(bytesMax);
+    this.#collected = sink;
   }
   get done(): boolean {
     return this.#state === 'done';
@@ -114,7 +128,7 @@ class ChunkedBody implements BodyReader {
 }
 
 /** One buffer that doubles: a body that comes in single bytes costs its size, not an object for each of them. */
-class GrowingBuffer {
+class GrowingBuffer implements BodySink {
   readonly #capacityMax: number;
   #buffer: Buffer = EMPTY;
   length = 0;

@@ -5,11 +5,12 @@ import { ProtocolError } from './errors.ts';
 import type { ListenerSettings } from './listener-config.ts';
 import type { Remote } from './remote.ts';
 import { parseHead, type RequestHead } from './request-head.ts';
+import { Upload } from './upload.ts';
 
 /** What answers the requests of a connection, one at a time. */
 export interface Exchange {
-  /** Called once, when the whole body is there; ends in `connection.finish`, perhaps before it returns. */
-  run(body: Buffer): void;
+  /** Called once, when the whole body is there, or nothing of an upload's; ends in `connection.finish`, perhaps before it returns. */
+  run(body: Buffer, upload?: Upload): void;
   /** The client went away. */
   abort(): void;
   /** The longest time of a request is over. */
@@ -21,6 +22,8 @@ export interface ConnectionContext {
   /** Monotonic milliseconds as of the last sweep: exact enough for deadlines, and free. */
   readonly nowMs: () => number;
   begin(connection: Connection, head: RequestHead): Exchange;
+  /** Whether the body goes to the pipeline as it comes. */
+  takesUpload(head: RequestHead): boolean;
   /** Answers a message that is not HTTP or over a limit; the connection ends after it. */
   refuse(connection: Connection, error: ProtocolError): void;
   closed(connection: Connection): void;
@@ -50,6 +53,7 @@ export class Connection {
   #startedMs = 0;
   #head: RequestHead | undefined;
   #reader: BodyReader | undefined;
+  #upload: Upload | undefined;
   #exchange: Exchange | undefined;
   #heldBytes = 0;
   #advancing = false;
@@ -68,14 +72,14 @@ export class Connection {
     socket.on('close', () => {
       this.#state = 'ended';
       this.#hold(0);
-      this.#exchange?.abort();
+      this.#abort();
       context.closed(this);
     });
   }
 
-  /** No request will follow the one at hand: the client said so, or the server is stopping. */
+  /** No request will follow the one at hand: the client said so, the server is stopping, or nobody wants the rest of a body. */
   get isLast(): boolean {
-    return this.#isLast;
+    return this.#isLast || (this.#upload !== undefined && !this.#upload.done);
   }
 
   /** DER of the certificates that the client sent, leaf first. */
@@ -89,7 +93,9 @@ export class Connection {
     this.#exchange = undefined;
     this.#hold(0);
     if (this.#state !== 'answering') return;
-    if (!keepAlive || this.#isLast) {
+    const isLast = this.isLast;
+    this.#upload = undefined;
+    if (!keepAlive || isLast) {
       this.end();
       return;
     }
@@ -120,8 +126,10 @@ export class Connection {
   /** Called now and then with the monotonic time. */
   sweep(nowMs: number): void {
     if (nowMs < this.#deadlineMs) return;
-    if (this.#state === 'answering') this.#exchange?.expire();
-    else if (this.#state === 'head' || this.#state === 'body') {
+    if (this.#state === 'answering') {
+      this.#upload?.fail(new Error('the client sent nothing for too long'));
+      this.#exchange?.expire();
+    } else if (this.#state === 'head' || this.#state === 'body') {
       this.#refuse(new ProtocolError(408, 'request timed out before it was complete'));
     } else if (this.#state === 'idle') {
       this.#state = 'ended';
@@ -143,14 +151,20 @@ export class Connection {
   #onData(chunk: Buffer): void {
     if (this.#state === 'ended') return;
     this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
-    if (this.#state !== 'answering' && this.#state !== 'flushing') this.#advance();
+    if (this.#upload && !this.#upload.done) this.#readUpload(this.#upload);
+    else if (this.#state !== 'answering' && this.#state !== 'flushing') this.#advance();
     else if (this.#pending.length > READ_AHEAD_BYTES_MAX) this.socket.pause();
   }
 
   #onEnd(): void {
     this.#isLast = true;
-    if (this.#state === 'answering') this.#exchange?.abort();
+    if (this.#state === 'answering') this.#abort();
     else this.end();
+  }
+
+  #abort(): void {
+    this.#upload?.fail(new Error('the client has gone away'));
+    this.#exchange?.abort();
   }
 
   #onDrain(): void {
@@ -166,7 +180,7 @@ export class Connection {
     if (this.#advancing) return;
     this.#advancing = true;
     try {
-      while (this.#readHead() && this.#readBody());
+      while (this.#readHead() && (this.#upload ? this.#runUpload(this.#upload) : this.#readBody()));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#refuse(error);
@@ -203,6 +217,10 @@ export class Connection {
     const { bodyBytesMax, readTimeoutMs } = this.#context.settings;
     this.#pending = this.#pending.subarray(headBytes);
     this.#head = head;
+    if (this.#context.takesUpload(head)) {
+      this.#upload = this.#openUpload(head);
+      return;
+    }
     this.#reader = bodyReader(head.framing, bodyBytesMax);
     this.#state = 'body';
     this.#deadlineMs = this.#startedMs + readTimeoutMs;
@@ -217,13 +235,51 @@ export class Connection {
     if (!reader.done) this.#pending = this.#pending.subarray(reader.read(this.#pending));
     if (!this.#hold(reader.heldBytes)) throw new ProtocolError(503, 'too many large requests at once');
     if (!reader.done) return false;
+    this.#reader = undefined;
+    return this.#run(reader.body);
+  }
+
+  /** True when it is answered already. */
+  #run(body: Buffer, upload?: Upload): boolean {
     this.#state = 'answering';
     this.#wait(this.#context.settings.requestDurationMs);
-    this.#reader = undefined;
     const exchange = this.#context.begin(this, this.#head!);
     this.#exchange = exchange;
-    exchange.run(reader.body);
+    exchange.run(body, upload);
     return this.#stateNow() === 'idle';
+  }
+
+  /** The longest time of a request counts anew whenever something of the body comes or is taken. */
+  #openUpload(head: RequestHead): Upload {
+    const expectsContinue = head.expectsContinue && head.minorVersion === 1;
+    const { requestDurationMs } = this.#context.settings;
+    return new Upload(head.framing, {
+      begin: () => {
+        if (expectsContinue) this.socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+      },
+      pause: () => this.socket.pause(),
+      resume: () => {
+        if (this.#state === 'answering') this.#wait(requestDurationMs);
+        this.socket.resume();
+      },
+    });
+  }
+
+  /** Begins to answer before anything of the body is read: who asks, and whether he may, is known before it is wanted. */
+  #runUpload(upload: Upload): boolean {
+    if (this.#pending.length > 0) this.#readUpload(upload);
+    return this.#run(EMPTY, upload);
+  }
+
+  #readUpload(upload: Upload): void {
+    this.#wait(this.#context.settings.requestDurationMs);
+    try {
+      this.#pending = this.#pending.subarray(upload.feed(this.#pending));
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#isLast = true;
+      upload.fail(error);
+    }
   }
 
   #hold(bytes: number): boolean {

@@ -15,6 +15,7 @@ import { forwardedRemote } from './remote.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ResponseHeads } from './response-head.ts';
 import { sendStream } from './stream-reply.ts';
+import type { Upload } from './upload.ts';
 
 export interface ExchangeContext {
   readonly handle: Handle;
@@ -36,7 +37,7 @@ const METHODS: ReadonlyMap<string, WireRequest['method']> = new Map([
   ['LIST', 'LIST'],
   ['SCAN', 'SCAN'],
 ]);
-const API_PREFIX = '/v1/';
+export const API_PREFIX = '/v1/';
 const EMPTY: Buffer = Buffer.alloc(0);
 
 /** One request and its reply: from the parsed head and the bytes of the body to what is written back. */
@@ -55,9 +56,9 @@ export class ApiExchange implements Exchange {
     this.#head = head;
   }
 
-  run(body: Buffer): void {
+  run(body: Buffer, upload?: Upload): void {
     try {
-      const reply = this.#answer(body);
+      const reply = this.#answer(body, upload);
       if (!(reply instanceof Promise)) this.#reply(reply);
       else reply.then(this.#reply.bind(this)).catch(this.#fail.bind(this));
     } catch (error) {
@@ -91,7 +92,7 @@ export class ApiExchange implements Exchange {
     this.#headers.push(headers);
   }
 
-  #answer(body: Buffer): WireReply | Promise<WireReply> {
+  #answer(body: Buffer, upload: Upload | undefined): WireReply | Promise<WireReply> {
     const { method, headers, target } = this.#head;
     const cors = applyCors(this.#context.cors(), method, headers);
     if (cors.headers) this.#headers.push(cors.headers);
@@ -100,10 +101,10 @@ export class ApiExchange implements Exchange {
     const path = normalisePath(question < 0 ? target : target.slice(0, question));
     if (!path.startsWith(API_PREFIX)) return outsideApi(path);
     const query = parseQuery(question < 0 ? '' : target.slice(question + 1));
-    return this.#context.handle(this.#request(path.slice(API_PREFIX.length), query, body));
+    return this.#context.handle(this.#request(path.slice(API_PREFIX.length), query, body, upload));
   }
 
-  #request(path: string, query: UnknownRecord, bytes: Buffer): WireRequest {
+  #request(path: string, query: UnknownRecord, bytes: Buffer, upload: Upload | undefined): WireRequest {
     const { settings } = this.#context;
     const { headers, method } = this.#head;
     return new ApiRequest(this, this.#connection, settings, {
@@ -112,6 +113,7 @@ export class ApiExchange implements Exchange {
       query,
       headers,
       bytes,
+      upload,
       remote: forwardedRemote(this.#connection.remote, headers['x-forwarded-for'], settings.forwardedFor),
     });
   }
@@ -202,6 +204,7 @@ interface ApiRequestParts {
   readonly query: UnknownRecord;
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: Buffer;
+  readonly upload: Upload | undefined;
   readonly remote: WireRequest['remote'];
 }
 
@@ -218,6 +221,7 @@ class ApiRequest implements WireRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly remote: WireRequest['remote'];
   readonly listener: WireRequest['listener'];
+  readonly upload: WireRequest['upload'];
   readonly #exchange: ApiExchange;
   readonly #connection: Connection;
   readonly #json: JsonLimits;
@@ -240,6 +244,7 @@ class ApiRequest implements WireRequest {
     this.headers = parts.headers;
     this.remote = parts.remote;
     this.listener = settings;
+    this.upload = parts.upload;
   }
   get body(): UnknownRecord | undefined {
     return this.#parse().body;

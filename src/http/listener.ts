@@ -7,10 +7,11 @@ import type { Handle } from '../pipeline/wire.ts';
 import { Connection, type ConnectionContext } from './connection.ts';
 import type { CorsSettings } from './cors.ts';
 import { errorReply } from './errors.ts';
-import { ApiExchange, type ExchangeContext } from './exchange.ts';
+import { API_PREFIX, ApiExchange, type ExchangeContext } from './exchange.ts';
 import { type ListenerConfig, type ListenerSettings, listenerSettings } from './listener-config.ts';
 import { parseProxyHeader } from './preface.ts';
 import { addressList, listHolds, type Remote, remoteOf } from './remote.ts';
+import type { RequestHead } from './request-head.ts';
 import { ResponseHeads } from './response-head.ts';
 import { bind, type ListenerAddress } from './socket-address.ts';
 import { loadTls, type TlsMaterial, tlsFingerprint } from './tls.ts';
@@ -20,6 +21,7 @@ export interface ListenerDependencies {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly cors: () => CorsSettings | undefined;
+  readonly uploadPaths: ReadonlySet<string>;
 }
 
 /** The first byte of every TLS connection: a handshake record. */
@@ -155,6 +157,7 @@ export class Listener {
       settings,
       nowMs: () => this.#sweptMs,
       begin: (connection, head) => new ApiExchange(exchanges, connection, head),
+      takesUpload: (head) => isUpload(head, dependencies.uploadPaths),
       refuse: ({ socket }, error) => {
         const body = `${JSON.stringify(errorReply(error).body)}\n`;
         const head = heads.render({
@@ -295,4 +298,11 @@ function readPreface(bytes: Buffer, peer: Remote): { remote: Remote; rest: Buffe
 
 function remoteKey(remote: Remote): string {
   return `${remote.address} ${remote.port}`;
+}
+
+/** Only the plain spelling of a path; any other is read under the usual limits and means the same. */
+function isUpload({ method, target, framing }: RequestHead, paths: ReadonlySet<string>): boolean {
+  if (method !== 'POST' && method !== 'PUT') return false;
+  if (framing.kind === 'length' && framing.bytes === 0) return false;
+  return target.startsWith(API_PREFIX) && paths.has(target.slice(API_PREFIX.length));
 }

@@ -21,6 +21,8 @@ export interface ListenOptions {
   readonly clock: Clock;
   /** `sys/config/cors` as it stands at each request; undefined is disabled. */
   readonly cors?: () => CorsSettings | undefined;
+  /** Paths after `/v1/` to which a POST or PUT sends something long: the pipeline gets the body as it comes, without the usual limit. */
+  readonly uploadPaths?: ReadonlySet<string>;
 }
 
 export interface OpenListeners {
@@ -50,6 +52,7 @@ export async function openListeners(options: ListenOptions): Promise<OpenListene
     clock,
     logger,
     cors: options.cors ?? (() => undefined),
+    uploadPaths: options.uploadPaths ?? new Set(),
   };
   const listeners: Listener[] = [];
   try {

@@ -13,6 +13,8 @@ export interface SystemContext extends RequestContext {
   /** The caller's token also has `sudo` at this very path. */
   hasSudo(): boolean;
   readonly bytes: Buffer | undefined;
+  /** A long body as it comes; can be iterated once. */
+  readonly upload: AsyncIterable<Buffer> | undefined;
   readonly unauthenticatedMetrics: boolean;
   /** Aborts when the client goes away. A method, since most requests never need one. */
   signal(): AbortSignal;

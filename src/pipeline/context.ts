@@ -38,6 +38,7 @@ export function requestContext(exchange: Exchange, mount: OpenMount): SystemCont
         data: exchange.data,
       }).allowed ?? false,
     bytes: wire.bytes,
+    upload: wire.upload,
     unauthenticatedMetrics: wire.listener.unauthenticatedMetrics,
     signal: () => wire.signal,
   };

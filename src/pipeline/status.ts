@@ -51,6 +51,7 @@ class BareContext implements SystemContext {
   readonly caller = undefined;
   readonly token = undefined;
   readonly tokenText = '';
+  readonly upload = undefined;
   readonly bytes: Buffer | undefined;
   readonly unauthenticatedMetrics: boolean;
   readonly #wire: WireRequest;

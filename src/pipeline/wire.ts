@@ -17,6 +17,8 @@ export interface WireRequest {
   readonly body: UnknownRecord | undefined;
   /** The body as sent when it is not JSON or a form (OCSP, EST, snapshots); undefined otherwise. */
   readonly bytes: Buffer | undefined;
+  /** A long body as it comes, of which nothing was read yet (snapshots); can be iterated once. `body` and `bytes` have nothing then. */
+  readonly upload?: AsyncIterable<Buffer> | undefined;
   readonly remote: { readonly address: string; readonly port: number };
   /** DER of the client's certificates over TLS, leaf first; empty without. */
   readonly clientCertificates: readonly Buffer[];
