@@ -22,12 +22,14 @@ import { measureSealChecks, openObservability } from './observability.ts';
 import { type InFlight, shownInFlight } from './pipeline/exchange.ts';
 import { createPipeline } from './pipeline/index.ts';
 import { OVERLOAD_LIMITS_DEFAULT, OverloadGuard, type OverloadLimits } from './quotas/overload.ts';
+import { readRestored } from './snapshots/restored.ts';
 import { cachedCopy } from './store/cached-copy.ts';
 import { openLmdbCopy } from './store/lmdb.ts';
 import { openMemoryCopy } from './store/memory.ts';
 import { type CommitMeasure, openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 import type { ServerFacts } from './sys/parts.ts';
+import { UPLOAD_PATHS } from './sys/snapshots.ts';
 import { statusPaths } from './sys/status.ts';
 import type { TracingSettings } from './tracing/settings.ts';
 import { type OpenUnsealed, openUnsealed } from './unsealed.ts';
@@ -142,6 +144,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
     version: VERSION,
     buildDate: BUILD_DATE,
   });
+  const expiryPaused = watchExpiry(store, metrics);
   const domains = () => (lifecycle.sealed ? undefined : unsealed?.domains);
   const observing = observability.observe({ lifecycle, barrier, inFlight, domains });
   const overload = guardLoad(settings, deps, { store, inFlight, metrics });
@@ -152,6 +155,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
         lifecycle,
         metricsPage,
         clock,
+        expiryPaused,
         apiAddress: settings.apiAddress,
         clusterAddress: settings.clusterAddress,
       }),
@@ -174,6 +178,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
       logger: log,
       clock,
       cors: () => server.cors,
+      uploadPaths: UPLOAD_PATHS,
     });
   } catch (error) {
     overload.stop();
@@ -218,6 +223,13 @@ function guardLoad(
   metrics.observed('core.overloaded', () => (guard.shedding ? 1 : 0));
   guard.start();
   return guard;
+}
+
+/** Whether a restored snapshot still waits to be confirmed; a metric too. */
+function watchExpiry(store: Store, metrics: Metrics): () => boolean {
+  const paused = () => readRestored(store.begin()) !== undefined;
+  metrics.observed('expire.paused', () => Number(paused()));
+  return paused;
 }
 
 async function openStorage(

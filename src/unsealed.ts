@@ -30,6 +30,8 @@ import { PasswordPolicies } from './policies/password-store.ts';
 import { Policies } from './policies/store.ts';
 import { Quotas } from './quotas/quotas.ts';
 import { secretsEngines } from './secrets/registry.ts';
+import { Confirmation } from './snapshots/confirmation.ts';
+import { Snapshots } from './snapshots/snapshots.ts';
 import type { Store } from './store/store.ts';
 import { loadSettings } from './sys/config.ts';
 import { systemEngine } from './sys/engine.ts';
@@ -82,7 +84,19 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       return token;
     },
   });
-  const parts = { ...systemParts(options, domains, rotation), reencryption, ceremonies };
+  const snapshots = openSnapshots(options);
+  const restored = new Confirmation({
+    ...options,
+    log: options.log.named('snapshot'),
+    countDue: () => leases.countDue(DUE_SHOWN_MAX),
+  });
+  const parts: SystemParts = {
+    ...systemParts(options, domains, rotation),
+    reencryption,
+    ceremonies,
+    snapshots,
+    restored,
+  };
   fillRegistry(registry, [
     ...options.engines,
     ...secretsEngines,
@@ -102,6 +116,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       for (const mount of FIRST_MOUNTS) mounts.enable(within, mount);
     },
     async start(within) {
+      snapshots.proveRestored();
       tokens.start(within);
       const leaving = mounts.load(within);
       restoreFirstMounts(mounts, within, log);
@@ -112,8 +127,11 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       recordVersion(within, server);
       policies.removeExpired(within);
       rotation.start();
-      leases.start();
-      periodic.start();
+      restored.whenConfirmed(() => {
+        tokens.resume(session());
+        leases.start();
+        periodic.start();
+      });
       usage.start();
       for (const entry of leaving) {
         endMount({ openSession: session, mounts, identity }, entry).catch((error) =>
@@ -125,6 +143,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     async stop() {
       ceremonies.close();
       usage.stop();
+      restored.stop();
       await periodic.stop();
       leases.stop();
       tokens.stop();
@@ -136,6 +155,9 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     sharesChanged: () => ceremonies.close(),
   };
 }
+
+/** Beyond it, how many leases are due is of no more interest. */
+const DUE_SHOWN_MAX = 100_000;
 
 const FIRST_MOUNTS: readonly NewMount[] = [
   {
@@ -260,7 +282,7 @@ function systemParts(
   options: UnsealedOptions,
   domains: Domains,
   rotation: KeyRotation,
-): Omit<SystemParts, 'ceremonies' | 'reencryption'> {
+): Omit<SystemParts, 'ceremonies' | 'reencryption' | 'snapshots' | 'restored'> {
   const { barrier, lifecycle, metrics, metricsPage, clock, random, logLevels, server } = options;
   return {
     ...domains,
@@ -275,6 +297,24 @@ function systemParts(
     rotation,
     keys: { statuses: () => barrier.keyStatuses, quarantined: () => barrier.quarantined() },
   };
+}
+
+function openSnapshots({ store, barrier, lifecycle, server, clock, log }: UnsealedOptions): Snapshots {
+  return new Snapshots({
+    store,
+    barrier,
+    facts() {
+      const { type, n, t } = lifecycle.status();
+      return {
+        version: server.version,
+        cluster_id: lifecycle.cluster?.id ?? '',
+        cluster_name: lifecycle.cluster?.name ?? '',
+        seal: { type, shares: n, threshold: t },
+      };
+    },
+    clock,
+    log: log.named('snapshot'),
+  });
 }
 
 function fillRegistry(registry: Map<MountClass, EngineType[]>, types: readonly EngineType[]): void {

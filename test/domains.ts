@@ -69,6 +69,7 @@ export async function openDomains(options: DomainsOptions = {}) {
   const first = session();
   if (first.view('').get('core/token-salt') === undefined) tokens.initialize(first);
   tokens.start(first);
+  tokens.resume(first);
   mounts.load(first);
   leases.start();
   first.apply();

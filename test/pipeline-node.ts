@@ -136,7 +136,14 @@ export async function openNode({ engines = [] as readonly EngineType[] } = {}) {
   const handle = createPipeline({
     domains: () => (lifecycle.sealed ? undefined : domains),
     statusPaths: new PathTable(
-      statusPaths({ lifecycle, clock, metricsPage, apiAddress: '', clusterAddress: '' }),
+      statusPaths({
+        lifecycle,
+        clock,
+        metricsPage,
+        expiryPaused: () => false,
+        apiAddress: '',
+        clusterAddress: '',
+      }),
     ),
     sealedError: () => lifecycle.sealedError(),
     inFlight,

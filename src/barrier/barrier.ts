@@ -99,6 +99,32 @@ export class Barrier {
     this.#cache.clear();
   }
 
+  /** After other records took the place of all: loads their keyring by the root key at hand. Where it does not open it, seals and says false. */
+  reload(transaction: Transaction): boolean {
+    const stored = transaction.get(KEYRING_KEY);
+    const keyring = stored && Keyring.open(this.#root(), stored);
+    if (!keyring) {
+      this.seal();
+      return false;
+    }
+    this.#keys().zero();
+    this.#cache.clear();
+    this.#keyring = keyring;
+    return true;
+  }
+
+  /**
+   * A code over `message` by the newest key of a keyring as it is stored, and that key's term; undefined where the root
+   * key at hand does not open it.
+   */
+  codeBy(keyring: Uint8Array, purpose: string, message: string): { term: number; code: Buffer } | undefined {
+    const opened = Keyring.open(this.#root(), keyring);
+    if (!opened) return undefined;
+    const made = { term: opened.status.term, code: opened.code(purpose, message) };
+    opened.zero();
+    return made;
+  }
+
   /** The key that encrypts now. */
   get keyStatus(): KeyStatus {
     return this.#keys().status;

@@ -1,3 +1,4 @@
+import { createHmac, hkdfSync } from 'node:crypto';
 import type { Random } from '../base/random.ts';
 import { zero } from '../crypto/zero.ts';
 import { envelopeTerm, KEY_BYTES, NONCE_BYTES, openEnvelope, sealEnvelope } from './envelope.ts';
@@ -108,6 +109,14 @@ export class Keyring {
     const term = envelopeTerm(envelope);
     const key = term === undefined ? undefined : this.#keys.get(term);
     return key && openEnvelope(key.bytes, name, envelope);
+  }
+
+  /** A code over `message` (HMAC-SHA256) by a key that is derived from the active one for `purpose` alone (RFC 5869). */
+  code(purpose: string, message: string): Buffer {
+    const derived = Buffer.from(hkdfSync('sha256', this.#active.bytes, '', `coffer ${purpose}`, KEY_BYTES));
+    const code = createHmac('sha256', derived).update(message).digest();
+    zero(derived);
+    return code;
   }
 
   zero(): void {

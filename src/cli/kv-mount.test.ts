@@ -22,6 +22,8 @@ function knowing(mount: string, version: string | undefined, asked: string[] = [
     },
     find: (method, path) => client.request(method, path),
     stream: async () => {},
+    download: async () => {},
+    upload: async () => assert.fail('nothing is uploaded'),
     with: () => client,
   };
   return client;

@@ -54,6 +54,10 @@ export interface Client {
   find(method: Method, path: string, body?: unknown, query?: Query): Promise<Reply | undefined>;
   /** For endpoints that never end (`sys/monitor`). */
   stream(path: string, query: Query, onText: (text: string) => void, signal?: AbortSignal): Promise<void>;
+  /** For endpoints that send a file; `onBytes` is waited for. Rejects when it ends before its end. */
+  download(path: string, onBytes: (bytes: Buffer) => Promise<void>): Promise<void>;
+  /** For endpoints that take a file as their body; not tried again by itself. `open` is called for each attempt to send it. */
+  upload(path: string, open: () => AsyncIterable<Uint8Array>): Promise<Reply>;
   /** The same client with other settings; connections are shared. */
   with(changes: Pick<ClientOptions, 'token' | 'namespace' | 'wrapTtl' | 'headers' | 'intercept'>): Client;
 }
@@ -114,6 +118,14 @@ function clientOver(shared: Shared, options: ClientOptions): Client {
     async stream(path, query, onText, signal) {
       const prepared = prepare('GET', path, undefined, query);
       refuse(options, prepared, await shared.transport.stream(prepared, onText, signal));
+    },
+    async download(path, onBytes) {
+      const prepared = prepare('GET', path);
+      refuse(options, prepared, await shared.transport.download(prepared, onBytes));
+    },
+    async upload(path, open) {
+      const prepared = { ...prepare('POST', path), upload: open };
+      return replyFrom(refuse(options, prepared, await sendFollowing(shared, options, prepared)));
     },
     with: (changes) => clientOver(shared, { ...options, ...changes }),
   };

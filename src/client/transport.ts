@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { SecureContextOptions } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import { ConnectionError, SettingError } from './errors.ts';
@@ -11,6 +13,8 @@ export interface OutgoingRequest {
   readonly url: URL;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: string | undefined;
+  /** Instead of `body`: what is sent once the server has said that it will take it. */
+  readonly upload?: (() => AsyncIterable<Uint8Array>) | undefined;
 }
 export interface Answer {
   readonly status: number;
@@ -43,6 +47,8 @@ export interface Transport {
   send(request: OutgoingRequest): Promise<Answer>;
   /** Hands over the body piece by piece until the server ends it; no time limit once it began. */
   stream(request: OutgoingRequest, onText: (text: string) => void, signal?: AbortSignal): Promise<Answer>;
+  /** As `stream`, in bytes, and no faster than they are taken. Rejects when the body ends before its end. */
+  download(request: OutgoingRequest, onBytes: (bytes: Buffer) => Promise<void>): Promise<Answer>;
 }
 
 const CERTIFICATE_UNKNOWN = new Set([
@@ -81,6 +87,7 @@ export function openTransport(options: TransportOptions): Transport {
   return {
     send: (request) => exchange(request, readWhole),
     stream: (request, onText, signal) => exchange(request, streamTo(onText), signal),
+    download: (request, onBytes) => exchange(request, downloadTo(onBytes)),
   };
 }
 
@@ -192,14 +199,44 @@ function sendOnce(
       stopTimer();
       reject(failure(outgoing.reusedSocket ? 'REUSED_SOCKET' : codeOf(error), detailOf(error), error));
     });
-    outgoing.end(request.body);
+    if (request.upload) sendUpload(outgoing, request.upload, options.clock, stopTimer);
+    else outgoing.end(request.body);
   });
+}
+
+/** Servers and proxies that know nothing of `100 Continue` are sent the body after this. */
+const CONTINUE_MS_MAX = 2000;
+
+/** Sends it once the server has said that it will take it; a refusal comes before that. */
+function sendUpload(
+  outgoing: ClientRequest,
+  open: () => AsyncIterable<Uint8Array>,
+  clock: Clock,
+  started: () => void,
+): void {
+  let begun = false;
+  const begin = () => {
+    if (begun) return;
+    begun = true;
+    started();
+    // What fails here has destroyed `outgoing` with it, which tells of it.
+    pipeline(Readable.from(open()), outgoing).catch(() => {});
+  };
+  const stopWaiting = clock.after(CONTINUE_MS_MAX, begin);
+  outgoing.on('continue', begin);
+  outgoing.on('response', () => {
+    begun = true;
+    stopWaiting();
+  });
+  outgoing.on('close', stopWaiting);
+  outgoing.flushHeaders();
 }
 
 /** The body's length is always told: a PUT without one would go out chunked. */
 function groupHeaders(request: OutgoingRequest): Record<string, string | string[]> {
   const grouped = new Map<string, string[]>();
   for (const [name, value] of request.headers) grouped.set(name, [...(grouped.get(name) ?? []), value]);
+  if (request.upload) grouped.set('Expect', ['100-continue']);
   if (request.body !== undefined) grouped.set('Content-Length', [String(Buffer.byteLength(request.body))]);
   return Object.fromEntries(
     [...grouped].map(([name, values]) => [name, values.length === 1 ? values[0]! : values]),
@@ -218,6 +255,15 @@ function streamTo(onText: (text: string) => void): BodyReader {
     started();
     response.setEncoding('utf8');
     for await (const text of response) onText(text as string);
+    return '';
+  };
+}
+
+function downloadTo(onBytes: (bytes: Buffer) => Promise<void>): BodyReader {
+  return async (response, started) => {
+    if ((response.statusCode ?? 0) >= 300) return readWhole(response);
+    started();
+    for await (const part of response) await onBytes(part as Buffer);
     return '';
   };
 }

@@ -16,6 +16,7 @@ import { type WorkParts, workContext } from '../mounts/work.ts';
 import { grantTtl, type Lease, type SecretLease, type TokenLease } from './lease.ts';
 import {
   deleteJob,
+  dueLeases,
   getJob,
   getLease,
   irrevocableIds,
@@ -217,6 +218,16 @@ export class Leases {
       counts.set(group, (counts.get(group) ?? 0) + 1);
     }
     return counts;
+  }
+
+  /** How many leases are due now, up to `limit`; counts in slices. */
+  async countDue(limit: number): Promise<number> {
+    const session = this.#options.openSession();
+    let count = 0;
+    for (const _ of dueLeases(session, this.#options.clock.now(), { limit })) {
+      if (++count % COUNT_SLICE === 0) await turn();
+    }
+    return count;
   }
 
   /** Retries every overdue revocation now. */

@@ -233,6 +233,29 @@ export class Lifecycle {
     });
   }
 
+  /**
+   * Closes all that is open, lets `replace` put other records in the place of all, and opens again what is there then. The
+   * server stays sealed where the root key at hand does not fit them. Rejects with what a sealed server says.
+   */
+  reopen(replace: () => Promise<void>): Promise<void> {
+    return this.#alone(async () => {
+      const { store, barrier, log } = this.#options;
+      const unsealed = this.#unsealed;
+      if (!unsealed) throw this.sealedError();
+      this.#unsealed = undefined;
+      this.#collector?.reset();
+      try {
+        await unsealed.stop();
+        await replace();
+      } catch (error) {
+        barrier.seal();
+        throw error;
+      }
+      if (barrier.reload(store.begin())) await this.#start();
+      else log.warn('sealed: the root key is not that of the records that are there now');
+    });
+  }
+
   /** Runs `work` while nothing else changes the state or the keys. Rejects with what a sealed server says. */
   whileUnsealed<T>(work: () => Promise<T>): Promise<T> {
     return this.#alone(async () => {

@@ -24,6 +24,7 @@ import { rawPaths } from './raw.ts';
 import { remountPaths } from './remount.ts';
 import { rotationPaths } from './rotation.ts';
 import { serverPaths } from './server.ts';
+import { snapshotPaths } from './snapshots.ts';
 import { statusPaths } from './status.ts';
 import { toolPaths } from './tools.ts';
 import { versionHistoryPath } from './version-history.ts';
@@ -41,6 +42,7 @@ export function systemEngine(parts: SystemParts, passwordPolicies: PasswordPolic
         // Answered before the pipeline's steps; here for help and the OpenAPI document.
         ...statusPaths({
           ...parts,
+          expiryPaused: () => parts.restored.isPending,
           apiAddress: parts.server.apiAddress,
           clusterAddress: parts.server.clusterAddress,
         }),
@@ -59,6 +61,7 @@ export function systemEngine(parts: SystemParts, passwordPolicies: PasswordPolic
         ...rotationPaths(parts),
         ...ceremonyPaths(parts),
         ...quotaPaths(parts),
+        ...snapshotPaths(parts),
         ...rawPaths(parts),
         ...inspectPaths(parts),
         versionHistoryPath(),

@@ -17,6 +17,8 @@ import type { Mounts } from '../mounts/mounts.ts';
 import type { WorkParts } from '../mounts/work.ts';
 import type { Policies } from '../policies/store.ts';
 import type { Quotas } from '../quotas/quotas.ts';
+import type { Confirmation } from '../snapshots/confirmation.ts';
+import type { Snapshots } from '../snapshots/snapshots.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Wrapping } from '../wrapping/wrapping.ts';
 
@@ -44,6 +46,9 @@ export interface SystemParts {
   readonly rotation: KeyRotation;
   readonly reencryption: Reencryption;
   readonly ceremonies: Ceremonies;
+  readonly snapshots: Snapshots;
+  /** What waits for an operator's word after a restore. */
+  readonly restored: Confirmation;
   openSession(): Session;
 }
 

@@ -16,6 +16,7 @@ const PROTECTED = new Set([
   // Rotating the root key and retiring keys rely on them.
   'core/shares-public-key',
   'core/reencryption',
+  'core/restored',
 ]);
 
 /** `sys/raw`, where the configuration turns it on: stored records, decrypted, for the repair of last resort. */

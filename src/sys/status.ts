@@ -13,6 +13,8 @@ export interface StatusParts {
   readonly lifecycle: Lifecycle;
   readonly clock: Clock;
   readonly metricsPage: MetricsPage;
+  /** A snapshot was restored and nobody has confirmed it yet. */
+  expiryPaused(): boolean;
   readonly apiAddress: string;
   readonly clusterAddress: string;
 }
@@ -50,7 +52,13 @@ export function statusPaths(parts: StatusParts): EnginePath[] {
       summary: 'Shows whether the server is sealed and how far unsealing has come.',
       public: true,
       fields: {},
-      operations: { read: { handler: () => ({ data: lifecycle.status() }) } },
+      operations: {
+        read: {
+          handler: () => ({
+            data: { ...lifecycle.status(), ...(parts.expiryPaused() ? { expiry_paused: true } : {}) },
+          }),
+        },
+      },
     }),
     systemPath({
       pattern: 'unseal',

@@ -79,11 +79,15 @@ export class Tokens {
     this.#options = options;
   }
 
-  /** Reads the salt (made at initialisation) and goes on with token trees whose ending was interrupted. */
+  /** Reads the salt (made at initialisation). */
   start(session: Session): void {
     const stored = session.view('').get<{ salt: string }>(SALT);
     if (!stored) throw new Error('the token salt is missing');
     this.#hmac = hmacSha256(Buffer.from(stored.salt, 'base64'));
+  }
+
+  /** Goes on with token trees whose ending was interrupted. */
+  resume(session: Session): void {
     for (const key of [...session.view(TREES).keys('')]) {
       this.#endTree(key).catch((error) =>
         this.#options.log.error(

@@ -47,12 +47,12 @@ describe('hvac', { skip: available() ?? false }, () => {
     ['hvac makes, renews and revokes tokens', 'tokens'],
     ['hvac logs in by AppRole', 'approle'],
     ['hvac logs in by userpass', 'userpass'],
-    ['hvac looks after entities, aliases and groups', 'identity'],
     ['hvac looks after leases', 'leases'],
     ['hvac wraps and unwraps', 'wrapping'],
     ['hvac mounts secrets engines and auth methods', 'mounts'],
     ['hvac uses the tools, keys and configuration of the system', 'system'],
     ['hvac sets quotas and meets them', 'quotas'],
+    ['hvac takes and restores snapshots', 'snapshots'],
     ['hvac meets each failure as its own kind of error', 'errors'],
   ] as const) {
     test(title, async () => void (await run(name)));

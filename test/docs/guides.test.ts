@@ -26,6 +26,13 @@ const GUIDES: Readonly<Record<string, readonly RegExp[]>> = {
     /^vault_core_unsealed 1$/m,
     /^Key Term +2$/m,
   ],
+  'backups.md': [
+    /Success! Saved \d+ records/,
+    /backup.snap is whole/,
+    /Success! Restored/,
+    /Expiry Paused +true/,
+    /Leases expire again/,
+  ],
   'policies.md': [
     /Uploaded policy: team/,
     /is allowed by path "secret\/data\/team\/\*"/,

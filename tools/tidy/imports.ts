@@ -19,12 +19,13 @@ const DOMAINS = [
   'quotas',
   'lockouts',
   'metrics',
+  'snapshots',
   'tracing',
 ] as const;
 
 /** What an engine may see: the contract, its window on the store and the primitives; never the host or another engine. */
 const ENGINE_SEES = ['engine', 'barrier/view.ts', 'crypto', 'base'];
-const DOMAIN_SEES = [...DOMAINS, 'engine', 'barrier', 'store', 'crypto', 'hcl', 'base'];
+const DOMAIN_SEES = [...DOMAINS, 'snapshot-file', 'engine', 'barrier', 'store', 'crypto', 'hcl', 'base'];
 
 /** Each part of src/ and what it may import besides itself: parts, single files, or `*` for everything. Type imports count. */
 const MAY_SEE: ReadonlyMap<string, readonly string[]> = new Map([
@@ -35,6 +36,7 @@ const MAY_SEE: ReadonlyMap<string, readonly string[]> = new Map([
   ['barrier', ['store', 'log/log.ts', 'crypto', 'base']],
   ['seal', ['crypto', 'base']],
   ['hcl', ['base']],
+  ['snapshot-file', ['base']],
   ['config', ['hcl', 'base']],
   ['engine', ['barrier', 'crypto', 'base']],
   ...DOMAINS.map((domain): [string, readonly string[]] => [domain, DOMAIN_SEES]),
@@ -47,7 +49,7 @@ const MAY_SEE: ReadonlyMap<string, readonly string[]> = new Map([
   ['lifecycle', ['barrier', 'seal', 'store', 'crypto', 'base']],
   ['sys', [...DOMAINS, 'lifecycle', 'engine', 'barrier', 'seal', 'store', 'crypto', 'base']],
   ['client', ['base']],
-  ['cli', ['client', 'base']],
+  ['cli', ['client', 'snapshot-file', 'base']],
   ['serve', ['*']],
   [COMPOSITION_ROOT, ['*']],
 ]);

@@ -37,6 +37,13 @@ Commands for those who run the server: initialise, seal and unseal it, rotate it
       'members',
       later('Returns the nodes of the cluster', async () => (await import('./operator-cluster.ts')).members),
     ],
+    [
+      'raft',
+      later(
+        'Snapshots by the names that Vault has',
+        async () => (await import('./operator-snapshot.ts')).raft,
+      ),
+    ],
     ['rekey', later('Generates new unseal keys', async () => (await import('./operator-rekey.ts')).rekey)],
     [
       'rotate',
@@ -50,6 +57,13 @@ Commands for those who run the server: initialise, seal and unseal it, rotate it
       ),
     ],
     ['seal', later('Seals the server', async () => (await import('./operator-seal.ts')).seal)],
+    [
+      'snapshot',
+      later(
+        'Saves, verifies and restores everything',
+        async () => (await import('./operator-snapshot.ts')).snapshot,
+      ),
+    ],
     [
       'step-down',
       later('Forces the active node to hand over', async () => (await import('./operator-seal.ts')).stepDown),

@@ -54,6 +54,7 @@ function sealRows(seal: UnknownRecord): Row[] {
     seal.sealed ? ['Unseal Progress', `${plainText(seal.progress)}/${plainText(seal.t)}`] : undefined,
     seal.sealed ? ['Unseal Nonce', textOf(seal.nonce)] : undefined,
     seal.migration ? ['Seal Migration in Progress', 'true'] : undefined,
+    seal.expiry_paused ? ['Expiry', 'paused: a restored snapshot is not confirmed'] : undefined,
     ['Version', textOf(seal.version)],
     ['Build Date', textOf(seal.build_date)],
     ['Storage Type', textOf(seal.storage_type)],
