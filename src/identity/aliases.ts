@@ -31,7 +31,9 @@ export function writeAlias(scope: Scope, write: AliasWrite): Alias {
   const before = records.alias('entity', mount.entry.accessor, name);
   if (before) return updateAlias(scope, before, write);
   const entity = write.canonicalId ? existingEntity(scope, write.canonicalId) : createEntity(scope);
-  return addAlias(scope, entity, { mount, name, ...write }).alias;
+  const { customMetadata } = write;
+  const metadata = write.metadata && checkedMetadata(write.metadata);
+  return addAlias(scope, entity, { mount, name, metadata, customMetadata }).alias;
 }
 
 export interface NewAlias {

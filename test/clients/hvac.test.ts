@@ -47,6 +47,7 @@ describe('hvac', { skip: available() ?? false }, () => {
     ['hvac makes, renews and revokes tokens', 'tokens'],
     ['hvac logs in by AppRole', 'approle'],
     ['hvac logs in by userpass', 'userpass'],
+    ['hvac looks after entities, aliases and groups', 'identity'],
     ['hvac looks after leases', 'leases'],
     ['hvac wraps and unwraps', 'wrapping'],
     ['hvac mounts secrets engines and auth methods', 'mounts'],

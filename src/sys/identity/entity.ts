@@ -49,7 +49,7 @@ function writePaths(parts: SystemParts): EnginePath[] {
               : input.name
                 ? scope.records.entityByName(input.name)
                 : undefined;
-            return write(scope, before, input);
+            return write(scope, before, named(before, input, input.name));
           },
         },
       },
@@ -131,7 +131,7 @@ function byName(parts: SystemParts): EnginePath[] {
             const scope = scopeOf(parts, context);
             const given = context.request.path.slice('entity/name/'.length);
             const before = input.id ? existing(scope, input.id) : scope.records.entityByName(input.name);
-            return write(scope, before, { ...input, name: before && !input.id ? before.name : given });
+            return write(scope, before, named(before, input, given));
           },
         },
         delete: {
@@ -215,6 +215,15 @@ async function deleteMany(
     await persist(session);
     await turn();
   }
+}
+
+/** A name that only served to find it does not change its spelling. */
+function named<I extends { id?: string | undefined }>(
+  before: Entity | undefined,
+  input: I,
+  given: string | undefined,
+) {
+  return { ...input, name: before && !input.id ? before.name : given };
 }
 
 function existing(scope: Scope, id: string): Entity {

@@ -40,7 +40,7 @@ export function groupPaths(parts: SystemParts): EnginePath[] {
               : input.name
                 ? scope.records.groupByName(input.name)
                 : undefined;
-            return write(scope, before, input);
+            return write(scope, before, named(before, input, input.name));
           },
         },
       },
@@ -126,7 +126,7 @@ function byName(parts: SystemParts): EnginePath[] {
             const scope = scopeOf(parts, context);
             const given = context.request.path.slice('group/name/'.length);
             const before = input.id ? existing(scope, input.id) : scope.records.groupByName(input.name);
-            return write(scope, before, { ...input, name: before && !input.id ? before.name : given });
+            return write(scope, before, named(before, input, given));
           },
         },
         delete: {
@@ -160,6 +160,15 @@ function shown(scope: Scope, group: Group | undefined): Reply {
 
 function remove(scope: Scope, group: Group | undefined): undefined {
   if (group) deleteGroup(scope, group);
+}
+
+/** A name that only served to find it does not change its spelling. */
+function named<I extends { id?: string | undefined }>(
+  before: Group | undefined,
+  input: I,
+  given: string | undefined,
+) {
+  return { ...input, name: before && !input.id ? before.name : given };
 }
 
 function existing(scope: Scope, id: string): Group {
