@@ -73,7 +73,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
   const { mounts, tokens, leases, policies, identity, quotas, audit, openSession: session } = domains;
   const reencryption = new Reencryption({ ...options, log });
   const rotation = new KeyRotation({ ...options, openSession: session, reencryption, log });
-  options.metrics.observed('coffer_reencryption_remaining_records', () => reencryption.remaining);
+  options.metrics.observed('barrier.reencryption_remaining', () => reencryption.remaining);
   const ceremonies = new Ceremonies({
     ...options,
     log,

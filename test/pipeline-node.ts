@@ -202,7 +202,11 @@ function wireRequest(path: string, body: UnknownRecord | undefined, request: Tes
     remote: { address: request.address ?? '127.0.0.1', port: 1 },
     clientCertificates: [],
     signal: new AbortController().signal,
-    listener: { unauthenticatedMetrics: false },
+    listener: {
+      unauthenticatedMetrics: false,
+      unauthenticatedRekey: true,
+      unauthenticatedRootGeneration: true,
+    },
     addReplyHeaders: () => {},
   };
 }

@@ -96,6 +96,7 @@ const LISTENER_FIELDS = {
   x_forwarded_for_reject_not_authorized: field('xForwardedForRejectNotAuthorized', boolean),
   x_forwarded_for_reject_not_present: field('xForwardedForRejectNotPresent', boolean),
   disable_unauthed_rekey_endpoints: field('disableUnauthedRekeyEndpoints', boolean),
+  disable_unauthed_generate_root_endpoints: field('disableUnauthedGenerateRootEndpoints', boolean),
 } as const;
 
 const METRICS_FIELDS = {

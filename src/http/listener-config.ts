@@ -40,6 +40,8 @@ export interface ListenerConfig extends TlsConfig {
   readonly proxyProtocolAuthorizedAddrs?: readonly string[] | undefined;
   readonly customResponseHeaders?: CustomHeaders | undefined;
   readonly unauthenticatedMetricsAccess?: boolean | undefined;
+  readonly disableUnauthedRekeyEndpoints?: boolean | undefined;
+  readonly disableUnauthedGenerateRootEndpoints?: boolean | undefined;
 }
 
 export type ProxyProtocolBehavior = 'use_always' | 'allow_authorized' | 'deny_unauthorized';
@@ -59,6 +61,8 @@ export interface ListenerSettings {
   readonly idleTimeoutMs: number;
   readonly forwardedFor: ForwardedForRules;
   readonly unauthenticatedMetrics: boolean;
+  readonly unauthenticatedRekey: boolean;
+  readonly unauthenticatedRootGeneration: boolean;
 }
 
 const SECOND_MS = 1000;
@@ -85,6 +89,8 @@ export function listenerSettings(config: ListenerConfig): ListenerSettings {
     idleTimeoutMs: timeoutOf(idleTimeoutMs || readTimeoutMs || readHeaderTimeoutMs),
     forwardedFor: forwardedForRules(config),
     unauthenticatedMetrics: config.unauthenticatedMetricsAccess ?? false,
+    unauthenticatedRekey: !config.disableUnauthedRekeyEndpoints,
+    unauthenticatedRootGeneration: !config.disableUnauthedGenerateRootEndpoints,
   };
 }
 

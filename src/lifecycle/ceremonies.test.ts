@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { Barrier } from '../barrier/barrier.ts';
 import { ManualClock } from '../base/clock.ts';
-import { InvalidRequest, QuotaExceeded, Sealed } from '../base/errors.ts';
+import { InvalidRequest, Sealed } from '../base/errors.ts';
 import { silentLogger } from '../base/logger.ts';
 import { systemRandom as random } from '../base/random.ts';
 import { openLocalLog } from '../log/local.ts';
@@ -248,14 +248,6 @@ describe('with key shares', () => {
       node.ceremonies.step(() => node.ceremonies.open.unseal.status()),
       Sealed,
     );
-  });
-
-  test('one address cannot ask without end', () => {
-    for (let call = 0; call < 300; call++) node.ceremonies.throttle('192.0.2.1');
-    assert.throws(() => node.ceremonies.throttle('192.0.2.1'), QuotaExceeded);
-    node.ceremonies.throttle('192.0.2.2');
-    node.clock.advance(1000);
-    node.ceremonies.throttle('192.0.2.1');
   });
 });
 

@@ -1,8 +1,8 @@
-import { QuotaExceeded } from '../base/errors.ts';
 import { RootGeneration, type RootGenerationOptions } from './generate-root.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ShareKind } from './protection.ts';
 import { Rekey } from './rekey.ts';
+import { CeremonyThrottle } from './throttle.ts';
 
 export interface CeremoniesOptions extends Omit<RootGenerationOptions, 'protection'> {
   lifecycle: Lifecycle;
@@ -15,11 +15,12 @@ export interface CeremoniesOptions extends Omit<RootGenerationOptions, 'protecti
 export class Ceremonies {
   readonly open: CeremonySet;
   readonly authenticated: CeremonySet;
+  readonly throttle: CeremonyThrottle;
   readonly #options: CeremoniesOptions;
-  readonly #callers = new Map<string, { left: number; atMs: number }>();
 
   constructor(options: CeremoniesOptions) {
     this.#options = options;
+    this.throttle = new CeremonyThrottle(options.clock);
     this.open = this.#set();
     this.authenticated = this.#set();
   }
@@ -37,18 +38,6 @@ export class Ceremonies {
       log.info('the root key was replaced');
       this.close();
     });
-  }
-
-  /** Counts a call from this address that may have needed no token. Throws `QuotaExceeded` for too many. */
-  throttle(address: string): void {
-    const nowMs = this.#options.clock.monotonic();
-    const known = this.#callers.get(address) ?? { left: CALLS_BURST, atMs: nowMs };
-    const left = Math.min(CALLS_BURST, known.left + ((nowMs - known.atMs) / 1000) * CALLS_PER_SECOND);
-    if (left < 1)
-      throw new QuotaExceeded('too many key ceremony requests from this address; try again later');
-    this.#callers.delete(address);
-    this.#callers.set(address, { left: left - 1, atMs: nowMs });
-    if (this.#callers.size > CALLERS_MAX) this.#callers.delete(this.#callers.keys().next().value!);
   }
 
   /** Overwrites everything that is kept of attempts. */
@@ -69,9 +58,3 @@ export class Ceremonies {
 }
 
 export type CeremonySet = Readonly<Record<ShareKind, Rekey>> & { readonly rootToken: RootGeneration };
-
-/** Enough for the largest number of shares at once. */
-const CALLS_BURST = 300;
-const CALLS_PER_SECOND = 2;
-/** Of as many addresses the calls are counted; whoever called longest ago is forgotten first. */
-const CALLERS_MAX = 1000;

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { InvalidRequest } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
+import { equalSecrets } from '../crypto/compare.ts';
 import { zero } from '../crypto/zero.ts';
 import { encryptShares } from '../seal/pgp.ts';
 import type { Seal, WrappedKey } from '../seal/seal.ts';
@@ -144,7 +145,7 @@ export class Rekey {
   /** Takes one of the new shares; with enough of them the new ones hold. Wrong ones begin the verification anew. */
   async verify({ key: share, nonce }: ShareInput) {
     const unverified = this.#toVerify();
-    if (nonce !== unverified.nonce)
+    if (!equalSecrets(nonce ?? '', unverified.nonce))
       throw new InvalidRequest('incorrect nonce supplied for this verification operation');
     const key = await giveShare(unverified.shares, share);
     this.#attempts.touch();

@@ -4,6 +4,13 @@ import type { Fields, Input } from '../engine/fields.ts';
 import type { Reply } from '../engine/reply.ts';
 import type { Token } from '../tokens/token.ts';
 
+/** What a listener lets callers without a token do. */
+export interface ListenerRights {
+  readonly unauthenticatedMetrics: boolean;
+  readonly unauthenticatedRekey: boolean;
+  readonly unauthenticatedRootGeneration: boolean;
+}
+
 /** What the host's own mounts (`sys`, `token`) are handed beyond an engine's context. No other engine gets it. */
 export interface SystemContext extends RequestContext {
   readonly session: Session;
@@ -15,7 +22,7 @@ export interface SystemContext extends RequestContext {
   readonly bytes: Buffer | undefined;
   /** A long body as it comes; can be iterated once. */
   readonly upload: AsyncIterable<Buffer> | undefined;
-  readonly unauthenticatedMetrics: boolean;
+  readonly listener: ListenerRights;
   /** Aborts when the client goes away. A method, since most requests never need one. */
   signal(): AbortSignal;
 }

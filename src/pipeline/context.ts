@@ -39,7 +39,7 @@ export function requestContext(exchange: Exchange, mount: OpenMount): SystemCont
       }).allowed ?? false,
     bytes: wire.bytes,
     upload: wire.upload,
-    unauthenticatedMetrics: wire.listener.unauthenticatedMetrics,
+    listener: wire.listener,
     signal: () => wire.signal,
   };
 }

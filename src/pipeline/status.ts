@@ -53,7 +53,7 @@ class BareContext implements SystemContext {
   readonly tokenText = '';
   readonly upload = undefined;
   readonly bytes: Buffer | undefined;
-  readonly unauthenticatedMetrics: boolean;
+  readonly listener: SystemContext['listener'];
   readonly #wire: WireRequest;
 
   constructor(parts: PipelineParts, wire: WireRequest, operation: Operation) {
@@ -69,7 +69,7 @@ class BareContext implements SystemContext {
       wrapTtl: 0,
     };
     this.bytes = wire.bytes;
-    this.unauthenticatedMetrics = wire.listener.unauthenticatedMetrics;
+    this.listener = wire.listener;
     this.#wire = wire;
   }
 

@@ -1,4 +1,5 @@
 import type { UnknownRecord } from '../base/json.ts';
+import type { ListenerRights } from '../mounts/system-context.ts';
 
 /** A request as `http/` hands it in: parsed once, under limits; nothing later looks at the raw bytes again. */
 export interface WireRequest {
@@ -24,8 +25,7 @@ export interface WireRequest {
   readonly clientCertificates: readonly Buffer[];
   /** Aborts when the client goes away or the listener's request time is over. */
   readonly signal: AbortSignal;
-  /** What the listener allows beyond the usual: unauthenticated metrics, … */
-  readonly listener: { readonly unauthenticatedMetrics: boolean };
+  readonly listener: ListenerRights;
   /** Headers that the reply gets whatever becomes of the request. */
   addReplyHeaders(headers: Readonly<Record<string, string>>): void;
 }

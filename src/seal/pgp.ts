@@ -1,5 +1,9 @@
 import type { PublicKey } from 'openpgp';
 import { InvalidRequest } from '../base/errors.ts';
+import { turn } from '../base/turn.ts';
+
+/** Characters. Who sends keys has perhaps no token, and reading one takes time. */
+const KEY_LENGTH_MAX = 128 * 1024;
 
 export interface PgpEncrypted {
   /** Base64 of the binary PGP message, in the order of the keys. */
@@ -41,9 +45,17 @@ export async function pgpFingerprints(pgpKeys: readonly string[]): Promise<strin
 }
 
 async function encryptTexts(texts: readonly string[], pgpKeys: readonly string[]): Promise<PgpEncrypted> {
-  const keys = await Promise.all(pgpKeys.map(readPublicKey));
-  const messages = await Promise.all(keys.map((key, index) => encrypt(texts[index]!, key, index)));
-  return { messages, fingerprints: keys.map((key) => key.getFingerprint()) };
+  const messages: string[] = [];
+  const fingerprints: string[] = [];
+  // One after another, with others' turns between: each costs milliseconds, and there may be 255.
+  for (const [index, pgpKey] of pgpKeys.entries()) {
+    const key = await readPublicKey(pgpKey, index);
+    await turn();
+    messages.push(await encrypt(texts[index]!, key, index));
+    fingerprints.push(key.getFingerprint());
+    await turn();
+  }
+  return { messages, fingerprints };
 }
 
 async function encrypt(text: string, key: PublicKey, index: number): Promise<string> {
@@ -61,6 +73,8 @@ async function encrypt(text: string, key: PublicKey, index: number): Promise<str
 async function readPublicKey(text: string, index: number): Promise<PublicKey> {
   const { readKey } = await import('openpgp');
   const trimmed = text.trim();
+  if (trimmed.length > KEY_LENGTH_MAX)
+    throw new InvalidRequest(`PGP key ${index + 1} is too long: export it without its certifications`);
   try {
     const key = trimmed.startsWith('-----BEGIN PGP')
       ? await readKey({ armoredKey: trimmed })

@@ -1,5 +1,6 @@
-import { InvalidRequest } from '../base/errors.ts';
+import { InvalidRequest, UnsupportedPath } from '../base/errors.ts';
 import type { UnknownRecord } from '../base/json.ts';
+import type { Logger } from '../base/logger.ts';
 import type { EnginePath } from '../engine/engine.ts';
 import { boolean, integer, list, text } from '../engine/fields.ts';
 import { dataReply, type Reply } from '../engine/reply.ts';
@@ -40,10 +41,12 @@ export function ceremonyPaths(parts: SystemParts): EnginePath[] {
 class Door {
   readonly #parts: SystemParts;
   readonly #kind: 'open' | 'authenticated';
+  readonly #log: Logger;
 
   constructor(parts: SystemParts, kind: 'open' | 'authenticated') {
     this.#parts = parts;
     this.#kind = kind;
+    this.#log = parts.log.named('ceremony');
   }
 
   get open(): boolean {
@@ -55,23 +58,62 @@ class Door {
     return this.open ? { public: true } : { sudo: true };
   }
 
-  operation(run: (set: CeremonySet, input: CeremonyInput) => Shown | Promise<Shown>) {
+  read(run: (set: CeremonySet, input: CeremonyInput) => Shown | Promise<Shown>) {
+    return this.#operation(undefined, run);
+  }
+
+  start(run: (set: CeremonySet, input: CeremonyInput) => Shown | Promise<Shown>) {
+    return this.#operation('begun', run);
+  }
+
+  /** `what` was done, for the log: there everybody sees who began, went on with or ended a ceremony, and from where. */
+  change(what: string, run: (set: CeremonySet, input: CeremonyInput) => Shown | Promise<Shown>) {
+    return this.#operation(what, run);
+  }
+
+  #operation(
+    what: string | undefined,
+    run: (set: CeremonySet, input: CeremonyInput) => Shown | Promise<Shown>,
+  ) {
     return {
       outside: true,
-      handler: (context: SystemContext, input: CeremonyInput) =>
-        this.#step(context, (set) => run(set, input)),
+      handler: async (context: SystemContext, input: CeremonyInput): Promise<Reply | undefined> => {
+        this.#admit(context, what);
+        const data = await this.#logged(context, what, (set) => run(set, input));
+        if (!data) return undefined;
+        return this.open ? { data, topLevel: 'only' } : { data };
+      },
     };
   }
 
-  async #step(
-    context: SystemContext,
+  #admit({ request, listener }: SystemContext, what: string | undefined): void {
+    if (!this.open) return;
+    const rekey = request.path.startsWith('rekey');
+    if (rekey ? !listener.unauthenticatedRekey : !listener.unauthenticatedRootGeneration)
+      throw new UnsupportedPath(
+        `this listener takes no key ceremonies without a token; with one: ${rekey ? 'sys/rotate/root, sys/rotate/recovery' : 'sys/generate-root-token'}`,
+      );
+    const { throttle } = this.#parts.ceremonies;
+    throttle.call(request.remoteAddress);
+    if (what === 'begun') throttle.start();
+  }
+
+  async #logged(
+    { request }: SystemContext,
+    what: string | undefined,
     run: (set: CeremonySet) => Shown | Promise<Shown>,
-  ): Promise<Reply | undefined> {
+  ): Promise<Shown> {
     const { ceremonies } = this.#parts;
-    if (this.open) ceremonies.throttle(context.request.remoteAddress);
-    const data = await ceremonies.step(() => run(ceremonies[this.#kind]));
-    if (!data) return undefined;
-    return this.open ? { data, topLevel: 'only' } : { data };
+    const from = { path: request.path, request: request.id, remote_address: request.remoteAddress };
+    try {
+      const data = await ceremonies.step(() => run(ceremonies[this.#kind]));
+      if (what) this.#log.info(`a key ceremony was ${what}`, from);
+      return data;
+    } catch (error) {
+      if (what && error instanceof InvalidRequest)
+        this.#log.warn(`a key ceremony was not ${what}`, { ...from, reason: error.message });
+      throw error;
+    }
   }
 }
 
@@ -106,9 +148,9 @@ function rekeyPaths(door: Door, kind: ShareKind, prefix: string): EnginePath[] {
         ...CANCELLED,
       },
       operations: {
-        read: door.operation((set) => set[kind].status()),
-        write: door.operation((set, input) => set[kind].start(input)),
-        delete: door.operation((set, { nonce }) => set[kind].cancel(nonce, { bound: door.open })),
+        read: door.read((set) => set[kind].status()),
+        write: door.start((set, input) => set[kind].start(input)),
+        delete: door.change('cancelled', (set, { nonce }) => set[kind].cancel(nonce, { bound: door.open })),
       },
     }),
     systemPath({
@@ -116,7 +158,7 @@ function rekeyPaths(door: Door, kind: ShareKind, prefix: string): EnginePath[] {
       summary: 'Takes one of the present shares; with enough of them, shows the new ones.',
       ...door.access,
       fields: SHARE,
-      operations: { write: door.operation((set, input) => set[kind].update(input)) },
+      operations: { write: door.change('continued', (set, input) => set[kind].update(input)) },
     }),
     systemPath({
       pattern: `${prefix}/verify`,
@@ -127,9 +169,9 @@ function rekeyPaths(door: Door, kind: ShareKind, prefix: string): EnginePath[] {
         key: text({ description: 'A new share, hex or base64.', secret: true, required: true }),
       },
       operations: {
-        read: door.operation((set) => set[kind].verifyStatus()),
-        write: door.operation((set, input) => set[kind].verify(input)),
-        delete: door.operation((set) => set[kind].restartVerification()),
+        read: door.read((set) => set[kind].verifyStatus()),
+        write: door.change('continued', (set, input) => set[kind].verify(input)),
+        delete: door.change('restarted', (set) => set[kind].restartVerification()),
       },
     }),
   ];
@@ -148,9 +190,9 @@ function rootTokenPaths(door: Door, attempts: readonly string[], prefix: string)
           ...CANCELLED,
         },
         operations: {
-          read: door.operation((set) => set.rootToken.status()),
-          write: door.operation((set, input) => set.rootToken.start(input)),
-          delete: door.operation((set, { nonce }) => set.rootToken.cancel(nonce)),
+          read: door.read((set) => set.rootToken.status()),
+          write: door.start((set, input) => set.rootToken.start(input)),
+          delete: door.change('cancelled', (set, { nonce }) => set.rootToken.cancel(nonce)),
         },
       }),
     ),
@@ -159,7 +201,7 @@ function rootTokenPaths(door: Door, attempts: readonly string[], prefix: string)
       summary: 'Takes one of the shares; with enough of them, shows the encoded token.',
       ...door.access,
       fields: SHARE,
-      operations: { write: door.operation((set, input) => set.rootToken.update(input)) },
+      operations: { write: door.change('continued', (set, input) => set.rootToken.update(input)) },
     }),
   ];
 }

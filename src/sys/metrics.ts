@@ -15,7 +15,7 @@ export function metricsPath({ metricsPage }: { metricsPage: MetricsPage }): Engi
     operations: {
       read: {
         handler(context, { format }) {
-          if (!context.token && !context.unauthenticatedMetrics) throw new PermissionDenied();
+          if (!context.token && !context.listener.unauthenticatedMetrics) throw new PermissionDenied();
           if (format === 'prometheus') {
             const body = metricsPage.prometheus();
             if (body === undefined) throw new InvalidRequest('prometheus is not enabled');

@@ -52,7 +52,7 @@ test('cut off in the midst of it, re-encryption goes on by itself, and nothing i
   assert.deepEqual([term, damaged], [2, 0]);
   assert.ok(rewritten >= RECORDS);
   const metrics = await node.request('GET', 'sys/metrics?format=prometheus', { token: keys.rootToken });
-  assert.match(metrics.text, /^coffer_reencryption_remaining_records 0$/m);
+  assert.match(metrics.text, /^vault_barrier_reencryption_remaining 0$/m);
   for (let n = 0; n < RECORDS; n++) assert.equal((await ok('GET', `kv/${n}`)).data.n, n);
 });
 

@@ -97,10 +97,67 @@ describe('what needs no token', () => {
     });
   }
 
+  it('tells the log who began, disturbed and ended a ceremony', async () => {
+    const { nonce } = (
+      await anybody('POST', 'sys/rekey/init', { secret_shares: 1, secret_threshold: 1 })
+    ).json();
+    await anybody('POST', 'sys/rekey/update', { key: node.keys[0], nonce: systemRandom.uuid() });
+    await anybody('DELETE', `sys/rekey/init?nonce=${nonce}`);
+    for (const what of ['begun', 'not continued', 'cancelled'])
+      assert.match(node.serverLog(), new RegExp(`a key ceremony was ${what}.*127\\.0\\.0\\.1`), what);
+    assert.ok(!node.serverLog().includes(node.keys[0]!));
+  });
+
+  it('lets nobody begin without end, and keeps none with a token from it', async () => {
+    const answers: number[] = [];
+    for (let times = 0; times < 30; times++) {
+      const { status, text } = await anybody('POST', 'sys/generate-root/attempt', {});
+      answers.push(status);
+      if (status === 429) assert.match(text, /generate-root-token/);
+      await anybody('DELETE', 'sys/generate-root/attempt');
+    }
+    assert.ok(answers.includes(200) && answers.at(-1) === 429);
+    await node.ok('POST', 'sys/generate-root-token/attempt', { body: {} });
+    await node.ok('DELETE', 'sys/generate-root-token/attempt');
+  });
+
   it('throttles who guesses, and nobody else', async () => {
     const guess = () => anybody('POST', 'sys/generate-root/update', { key: node.keys[2], nonce: 'x' });
     const answers = await Promise.all(Array.from({ length: 300 }, guess));
     assert.ok(answers.some(({ status }) => status === 429));
     await node.ok('GET', 'auth/token/lookup-self');
   });
+});
+
+it('a listener may take no ceremonies without a token', async () => {
+  const node = await FailureNode.start({
+    settings: {
+      listeners: [
+        {
+          type: 'tcp',
+          address: '127.0.0.1:0',
+          tlsDisable: true,
+          disableUnauthedRekeyEndpoints: true,
+          disableUnauthedGenerateRootEndpoints: true,
+        },
+      ],
+    },
+  });
+  try {
+    for (const token of ['', node.rootToken])
+      for (const path of [
+        'sys/rekey/init',
+        'sys/rekey/verify',
+        'sys/rekey-recovery-key/init',
+        'sys/generate-root/attempt',
+      ]) {
+        const answer = await node.request('GET', path, { token });
+        assert.equal(answer.status, 404, path);
+        assert.match(answer.text, /without a token/);
+      }
+    await node.ok('GET', 'sys/rotate/root/init');
+    await node.ok('GET', 'sys/generate-root-token/attempt');
+  } finally {
+    await node.stop();
+  }
 });
