@@ -17,6 +17,8 @@ export interface SystemContext extends RequestContext {
   readonly token: Token | undefined;
   /** The token's text as sent. */
   readonly tokenText: string;
+  /** The header, for applications that sign in by HTTP's basic scheme. */
+  readonly authorization: string | undefined;
   /** The caller's token also has `sudo` at this very path. */
   hasSudo(): boolean;
   readonly bytes: Buffer | undefined;

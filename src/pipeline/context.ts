@@ -30,6 +30,7 @@ export function requestContext(exchange: Exchange, mount: OpenMount): SystemCont
     session,
     token: exchange.token,
     tokenText: exchange.tokenText,
+    authorization: authorizationOf(exchange),
     hasSudo: () =>
       exchange.acl?.check({
         path: exchange.path,
@@ -56,6 +57,11 @@ function callerOf({ token, rights }: Exchange): Caller | undefined {
     tokenType: token.type,
     ...(rights && { identityValue: (template: string) => placeholderValue(template, rights.template) }),
   };
+}
+
+function authorizationOf({ wire }: Exchange): string | undefined {
+  const { authorization } = wire.headers;
+  return typeof authorization === 'string' ? authorization : undefined;
 }
 
 const NONE = Object.freeze({});

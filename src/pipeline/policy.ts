@@ -22,6 +22,7 @@ export function checkPolicy(exchange: Exchange): void {
 }
 
 function aclOf({ domains, session, rights }: Exchange, token: Token): Acl {
+  if (token.inlinePolicy !== undefined) return domains.policies.aclOfText(token.inlinePolicy);
   if (!rights) return domains.policies.aclFor(session, token.policies);
   return domains.policies.aclFor(session, rights.with(token.policies), rights.template);
 }

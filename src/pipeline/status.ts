@@ -52,6 +52,7 @@ class BareContext implements SystemContext {
   readonly token = undefined;
   readonly tokenText = '';
   readonly upload = undefined;
+  readonly authorization = undefined;
   readonly bytes: Buffer | undefined;
   readonly listener: SystemContext['listener'];
   readonly #wire: WireRequest;

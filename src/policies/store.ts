@@ -49,6 +49,7 @@ const ACL_POLICIES = 'sys/policy/';
 /** How much compiled policy is kept: rules, with every cached set counting for some more. */
 const CACHED_RULES_MAX = 500_000;
 const ENTRY_WEIGHT = 20;
+const INLINE_MAX = 1000;
 
 /** One compiled set with what it was compiled from. */
 interface CachedAcl {
@@ -74,6 +75,8 @@ export class Policies {
     weightMax: CACHED_RULES_MAX,
     weigh: (policy) => policy.rules.length + ENTRY_WEIGHT,
   });
+  /** By text. */
+  readonly #inline = new WeightedLru<Acl>({ weightMax: INLINE_MAX, weigh: () => 1 });
   readonly #compiled = new WeightedLru<CachedAcl>({
     weightMax: CACHED_RULES_MAX,
     weigh: ({ acl }) => acl.rules.length + ENTRY_WEIGHT,
@@ -190,6 +193,16 @@ export class Policies {
     if (name === undefined) this.#parsed.clear();
     else this.#parsed.delete(normalPolicyName(name));
     this.#compiled.clear();
+  }
+
+  /** The rights of a policy that is nowhere stored. */
+  aclOfText(text: string): Acl {
+    let acl = this.#inline.get(text);
+    if (!acl) {
+      acl = compileAcl({ policies: [parsePolicy({ name: 'inline', text })], nowMs: this.#clock.now() });
+      this.#inline.set(text, acl);
+    }
+    return acl;
   }
 
   /** The compiled rights of a set of policies for one caller. Names without a policy grant nothing. */

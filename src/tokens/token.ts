@@ -35,6 +35,16 @@ export interface StoredToken {
   readonly boundCidrs: readonly string[];
   readonly wrapped?: boolean;
   readonly login?: LoginOrigin;
+  /** HCL: what it may do instead of what policies say. Set by the host alone. */
+  readonly inlinePolicy?: string;
+  readonly openId?: OpenIdGrant;
+}
+
+/** An application's access token: what it was granted. Set by the host alone. */
+export interface OpenIdGrant {
+  readonly provider: string;
+  readonly clientId: string;
+  readonly scopes: readonly string[];
 }
 
 /** Which method a token came from, for renewal to ask it again. */
@@ -72,6 +82,8 @@ export interface NewToken {
   readonly boundCidrs: readonly string[];
   readonly wrapped?: boolean;
   readonly login?: LoginOrigin;
+  readonly inlinePolicy?: string;
+  readonly openId?: OpenIdGrant;
   /** Only with sudo: the token's text instead of a random one. */
   readonly id?: string | undefined;
 }

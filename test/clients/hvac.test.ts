@@ -51,6 +51,7 @@ describe('hvac', { skip: available() ?? false }, () => {
     ['hvac looks after leases', 'leases'],
     ['hvac wraps and unwraps', 'wrapping'],
     ['hvac mounts secrets engines and auth methods', 'mounts'],
+    ['hvac has identity tokens signed and verifies them', 'identity_tokens'],
     ['hvac uses the tools, keys and configuration of the system', 'system'],
     ['hvac sets quotas and meets them', 'quotas'],
     ['hvac takes and restores snapshots', 'snapshots'],

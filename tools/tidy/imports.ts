@@ -58,6 +58,7 @@ const MAY_SEE: ReadonlyMap<string, readonly string[]> = new Map([
 const PACKAGE_USERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['@aws-sdk/client-kms', ['seal']],
   ['@node-rs/bcrypt', ['crypto']],
+  ['jose', ['identity', 'sys']],
   ['lmdb', ['store']],
   ['openpgp', ['seal', 'sys']],
   ['pg', ['secrets/database', 'log']],

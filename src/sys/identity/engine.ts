@@ -9,12 +9,18 @@ import { entityAliasPaths } from './entity-alias.ts';
 import { groupPaths } from './group.ts';
 import { groupAliasPaths } from './group-alias.ts';
 import { lookupPaths } from './lookup.ts';
+import { oidcClientPaths } from './oidc-client.ts';
+import { oidcFlowPaths } from './oidc-flow.ts';
+import { oidcKeyPaths } from './oidc-key.ts';
+import { oidcScopePaths } from './oidc-scope.ts';
+import { oidcUpkeep } from './oidc-shared.ts';
+import { oidcTokenPaths } from './oidc-token.ts';
 
 export function identityEngine(parts: SystemParts): EngineType {
   return {
     type: 'identity',
     class: 'system',
-    summary: 'Entities, their aliases at auth methods, and groups of them.',
+    summary: 'Entities, their aliases at auth methods, groups of them, and identity tokens for applications.',
     host: true,
     singleton: true,
     open: () => ({
@@ -24,7 +30,13 @@ export function identityEngine(parts: SystemParts): EngineType {
         ...groupPaths(parts),
         ...groupAliasPaths(parts),
         ...lookupPaths(parts),
+        ...oidcTokenPaths(parts),
+        ...oidcKeyPaths(parts),
+        ...oidcScopePaths(),
+        ...oidcClientPaths(parts),
+        ...oidcFlowPaths(parts),
       ],
+      periodic: [oidcUpkeep(parts)],
     }),
   };
 }
