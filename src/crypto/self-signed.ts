@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Random } from '../base/random.ts';
+import { bitString, boolean, identifier, octetString, pemOfDer, sequence, tagged } from './der.ts';
 
 export interface DevelopmentCertificates {
   /** PEM; what clients trust. */
@@ -75,38 +76,7 @@ function certificate(about: {
     tagged(0xa3, sequence(...about.extensions)),
   );
   const signature = sign('sha256', unsigned, about.issuer.key);
-  const der = sequence(unsigned, algorithm, bitString(signature, 0));
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
-}
-
-function tagged(tag: number, content: Buffer): Buffer {
-  const { length } = content;
-  const head =
-    length < 0x80
-      ? [tag, length]
-      : length < 0x100
-        ? [tag, 0x81, length]
-        : [tag, 0x82, length >> 8, length & 0xff];
-  return Buffer.concat([Buffer.from(head), content]);
-}
-
-const sequence = (...parts: readonly Buffer[]): Buffer => tagged(0x30, Buffer.concat(parts));
-const octetString = (content: Buffer): Buffer => tagged(0x04, content);
-const boolean = (value: boolean): Buffer => tagged(0x01, Buffer.from([value ? 0xff : 0]));
-const bitString = (content: Buffer, unusedBits: number): Buffer =>
-  tagged(0x03, Buffer.concat([Buffer.from([unusedBits]), content]));
-
-/** Base 128, all but each number's last byte with the high bit; the first two numbers share a byte. */
-function identifier(dotted: string): Buffer {
-  const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
-  const bytes = [first * 40 + second];
-  for (const number of rest) {
-    const groups = [number & 0x7f];
-    for (let left = number >> 7; left > 0; left >>= 7) groups.unshift((left & 0x7f) | 0x80);
-    bytes.push(...groups);
-  }
-  return tagged(0x06, Buffer.from(bytes));
+  return pemOfDer(sequence(unsigned, algorithm, bitString(signature)), 'CERTIFICATE');
 }
 
 function distinguishedName(commonName: string): Buffer {

@@ -55,7 +55,7 @@ export function systemEngine(parts: SystemParts, passwordPolicies: PasswordPolic
         ...leasePaths(parts),
         ...wrappingPaths(parts),
         ...auditPaths(parts),
-        ...toolPaths(parts),
+        ...toolPaths(),
         ...configPaths(parts),
         ...serverPaths(parts),
         ...rotationPaths(parts),

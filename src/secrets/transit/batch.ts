@@ -40,7 +40,7 @@ export interface BatchOptions<F extends Fields> {
 
 /** Works on the one item of a request or on all of its batch, and makes the reply of it. */
 export function runBatch<F extends Fields>(
-  context: RequestContext,
+  context: Pick<RequestContext, 'clock'>,
   options: BatchOptions<F>,
 ): Reply | Promise<Reply> {
   const { batch, single, work, partialFailureCode } = options;

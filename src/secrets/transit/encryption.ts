@@ -5,6 +5,7 @@ import type { Random } from '../../base/random.ts';
 import { AEAD_SIZES, type Aead, openAead, sealAead } from '../../crypto/aead.ts';
 import { contextFor, derivedKeys } from './derivation.ts';
 import type { Key } from './key.ts';
+import { canEncrypt } from './key-types.ts';
 import type { KeyVersion } from './key-version.ts';
 import { decryptWithPair, encryptWithPair, type Padding } from './pair-encryption.ts';
 import { parseVersioned, UNAUTHENTIC, versioned } from './versioned.ts';
@@ -24,11 +25,17 @@ export interface Encrypted {
 }
 
 /** Throws `InvalidRequest`. */
+function checkEncrypts({ type }: Key, operation: 'encryption' | 'decryption'): void {
+  if (!canEncrypt(type)) throw new InvalidRequest(`message ${operation} not supported for key type ${type.name}`);
+}
+
+/** Throws `InvalidRequest`. */
 export function encrypt(
   key: Key,
   plaintext: Uint8Array,
   input: CipherInput & { version?: number | undefined; random: Random },
 ): Encrypted {
+  checkEncrypts(key, 'encryption');
   if (input.nonce) throw new InvalidRequest('provided nonce not allowed for this key');
   const version = key.versionToUse(input.version);
   const bytes = key.type.aead
@@ -39,6 +46,7 @@ export function encrypt(
 
 /** The plaintext. Throws `InvalidRequest`, whose text does not say what was wrong with the ciphertext. */
 export function decrypt(key: Key, ciphertext: string, input: CipherInput): Buffer | Promise<Buffer> {
+  checkEncrypts(key, 'decryption');
   const { version: number, encoded } = parseVersioned(ciphertext, 'ciphertext');
   const version = key.versionToOpen(number);
   const bytes = bytesOfBase64(encoded);

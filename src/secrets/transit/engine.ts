@@ -3,13 +3,18 @@
  * them; it keeps nothing of what it encrypts. The primitives it uses are in crypto/ and in Node.
  */
 import type { Engine, EngineType } from '../../engine/engine.ts';
+import { hashPaths, randomPaths } from '../../engine/tool-paths.ts';
+import { cmacPaths } from './cmac.ts';
 import { datakeyPath } from './datakey.ts';
 import { decryptPath } from './decrypt.ts';
 import { encryptPath } from './encrypt.ts';
+import { hmacPaths } from './hmac.ts';
 import { Keys } from './key.ts';
 import { keyPaths } from './key-paths.ts';
 import { rewrapPath } from './rewrap.ts';
+import { signPaths } from './sign.ts';
 import { sweepWork } from './sweep.ts';
+import { verifyPaths } from './verify.ts';
 
 export const transit: EngineType = {
   type: 'transit',
@@ -18,7 +23,19 @@ export const transit: EngineType = {
   open(): Engine {
     const keys = new Keys();
     return {
-      paths: [...keyPaths(keys), encryptPath(keys), decryptPath(keys), rewrapPath(keys), datakeyPath(keys)],
+      paths: [
+        ...keyPaths(keys),
+        encryptPath(keys),
+        decryptPath(keys),
+        rewrapPath(keys),
+        datakeyPath(keys),
+        ...hmacPaths(keys),
+        ...cmacPaths(keys),
+        ...signPaths(keys),
+        ...verifyPaths(keys),
+        ...randomPaths(''),
+        ...hashPaths(''),
+      ],
       periodic: [sweepWork],
       changed: () => keys.clear(),
       close: () => keys.clear(),

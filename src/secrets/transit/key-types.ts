@@ -26,6 +26,8 @@ export interface PairType {
   /** Node's name of the curve. */
   readonly namedCurve?: string;
   readonly modulusBits?: number;
+  /** Signs in microseconds, less than a way to the thread pool and back costs. */
+  readonly quick?: boolean;
 }
 
 export interface KeyPair {
@@ -41,9 +43,9 @@ const aead = (name: string, cipher: Aead, secretBytes: number): KeyType => ({
   aead: cipher,
   derives: true,
 });
-const ecdsa = (name: string, shownName: string, namedCurve: string): KeyType => ({
+const ecdsa = (name: string, shownName: string, namedCurve: string, quick = false): KeyType => ({
   name,
-  pair: { asymmetricKeyType: 'ec', shownName, namedCurve, signature: 'ecdsa' },
+  pair: { asymmetricKeyType: 'ec', shownName, namedCurve, signature: 'ecdsa', quick },
 });
 const rsa = (modulusBits: number): KeyType => ({
   name: `rsa-${modulusBits}`,
@@ -65,10 +67,15 @@ const TYPES: ReadonlyMap<string, KeyType> = new Map(
     aead('xchacha20-poly1305', 'xchacha20-poly1305', 32),
     {
       name: 'ed25519',
-      pair: { asymmetricKeyType: 'ed25519', shownName: 'ed25519', signature: 'ed25519' as const },
+      pair: {
+        asymmetricKeyType: 'ed25519',
+        shownName: 'ed25519',
+        signature: 'ed25519' as const,
+        quick: true,
+      },
       derives: true,
     },
-    ecdsa('ecdsa-p256', 'P-256', 'prime256v1'),
+    ecdsa('ecdsa-p256', 'P-256', 'prime256v1', true),
     ecdsa('ecdsa-p384', 'P-384', 'secp384r1'),
     ecdsa('ecdsa-p521', 'P-521', 'secp521r1'),
     rsa(2048),
@@ -80,6 +87,13 @@ const TYPES: ReadonlyMap<string, KeyType> = new Map(
     cmac(256),
   ].map((type): [string, KeyType] => [type.name, type]),
 );
+
+/** Bytes of a coordinate. */
+export const EC_BYTES: ReadonlyMap<string, number> = new Map([
+  ['ecdsa-p256', 32],
+  ['ecdsa-p384', 48],
+  ['ecdsa-p521', 66],
+]);
 
 /** Families whose members are told apart by `parameter_set`. */
 const FAMILIES: ReadonlyMap<string, readonly string[]> = new Map([

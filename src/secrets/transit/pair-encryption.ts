@@ -32,7 +32,7 @@ export function encryptWithPair(
   { padding, associatedData, random }: PairInput & { random: Random },
 ): Buffer {
   if (type.pair?.encryption === 'kem') return sealToKem(publicKey, plaintext, { associatedData, random });
-  checkRsa(type.pair?.encryption, associatedData);
+  checkNoData(associatedData);
   try {
     return publicEncrypt({ key: publicKey, ...rsaOptions(padding) }, plaintext);
   } catch {
@@ -47,7 +47,7 @@ export function decryptWithPair(
   { padding, associatedData }: PairInput,
 ): Buffer | Promise<Buffer> {
   if (type.pair?.encryption === 'kem') return openFromKem(privateKey, ciphertext, associatedData);
-  checkRsa(type.pair?.encryption, associatedData);
+  checkNoData(associatedData);
   if (padding !== 'pkcs1v15') return decryptOaep(privateKey, ciphertext);
   try {
     // For a wrong padding OpenSSL answers with bytes of its own making, so that nobody can probe for right ones.
@@ -57,8 +57,7 @@ export function decryptWithPair(
   }
 }
 
-function checkRsa(encryption: string | undefined, associatedData: Buffer | undefined): void {
-  if (encryption !== 'rsa') throw new InvalidRequest('this type of key does not encrypt');
+function checkNoData(associatedData: Buffer | undefined): void {
   if (associatedData && associatedData.length > 0)
     throw new InvalidRequest('associated_data is not supported by this type of key');
 }

@@ -1,6 +1,7 @@
 import { rfc3339 } from '../../base/clock.ts';
 import type { UnknownRecord } from '../../base/json.ts';
 import { turn } from '../../base/turn.ts';
+import { pemOfDer } from '../../crypto/der.ts';
 import type { Reply } from '../../engine/reply.ts';
 import { derivedPair, ED25519_BYTES, rawPublicKey } from './ed25519.ts';
 import type { Key } from './key.ts';
@@ -90,5 +91,5 @@ function shownPublicKey(key: Key, version: KeyVersion, context: Buffer | undefin
 }
 
 export function publicPem({ publicKey }: { readonly publicKey: string }): string {
-  return `-----BEGIN PUBLIC KEY-----\n${publicKey.replaceAll(/.{1,64}/g, '$&\n')}-----END PUBLIC KEY-----\n`;
+  return pemOfDer(Buffer.from(publicKey, 'base64'), 'PUBLIC KEY');
 }
