@@ -38,6 +38,7 @@ before(async () => {
     ['sys/mounts/kv', { type: 'kv' }],
     ['sys/mounts/secret', { type: 'kv', options: { version: '2' } }],
     ['sys/mounts/database', { type: 'database' }],
+    ['sys/mounts/transit', { type: 'transit' }],
     ['sys/auth/approle', { type: 'approle' }],
     ['sys/auth/userpass', { type: 'userpass' }],
   ] as const) {

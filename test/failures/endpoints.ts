@@ -99,7 +99,8 @@ export async function prepare(node: FailureNode): Promise<void> {
   await write('auth/approle/role/sample/custom-secret-id', { secret_id: 'secret-id-of-sample' });
   await write('database/config/sample', DATABASE);
   await write('database/roles/sample', DATABASE_ROLE);
-  await write('transit/keys/sample', {});
+  await write('transit/keys/sample', { exportable: true, allow_plaintext_backup: true });
+  await write('transit/keys/sampled', { type: 'ecdsa-p256' });
   await write('kv/sample', { sample: 'value' });
   await write('kv/sample/below', { sample: 'value' });
   await write('secret/data/sample', { data: { sample: 'value' } });
@@ -114,6 +115,7 @@ const PLACEHOLDERS = new Map([
   ['algorithm', 'sha2-256'],
   ['type', 'secret'],
   ['plaintext', 'plaintext'],
+  ['urlalgorithm', 'sha2-256'],
   ['subsystem', 'log'],
 ]);
 
@@ -171,8 +173,18 @@ const BODIES = new Map<string, Record<string, unknown>>([
   ['userpass/users/{username}', { token_policies: ['sample'] }],
   ['userpass/login/{username}', { password: 'password of nobody' }],
   ['transit/keys/{name}', { type: 'aes256-gcm96' }],
+  ['transit/keys/{name}/config', { deletion_allowed: true }],
   ['transit/encrypt/{name}', { plaintext: 'c2FtcGxl' }],
   ['transit/datakey/{plaintext}/{name}', { bits: 256 }],
+  ['transit/hmac/{name}', { input: 'c2FtcGxl' }],
+  ['transit/hmac/{name}/{urlalgorithm}', { input: 'c2FtcGxl' }],
+  ['transit/cache-config', { size: 100 }],
+  ['transit/random', {}],
+  ['transit/random/{urlbytes}', {}],
+  ['transit/random/{source}', {}],
+  ['transit/random/{source}/{urlbytes}', {}],
+  ['transit/hash', { input: 'c2FtcGxl' }],
+  ['transit/hash/{urlalgorithm}', { input: 'c2FtcGxl' }],
   ['kv/data/{path...}', { data: { sample: 'value' } }],
   ['kv/delete/{path...}', { versions: [1] }],
   ['kv/undelete/{path...}', { versions: [1] }],

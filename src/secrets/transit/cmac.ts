@@ -29,7 +29,7 @@ export function cmacPaths(keys: Keys): EnginePath[] {
         name: keyName,
         ...itemFields,
         ...batchFields,
-        url_mac_length: integer({ description: 'Bytes of the code, in the path.', segment: /^\d{1,4}$/ }),
+        url_mac_length: integer({ description: 'Bytes of the code, in the path.' }),
       },
       operations: {
         write: {

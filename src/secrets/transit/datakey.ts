@@ -17,7 +17,6 @@ export function datakeyPath(keys: Keys): EnginePath {
       plaintext: text({
         description: 'plaintext: with the key itself; wrapped: only encrypted.',
         required: true,
-        segment: /^(?:plaintext|wrapped)$/,
       }),
       name: keyName,
       bits: integer({ description: 'Bits of the new key: 128, 256 or 512.', default: 256 }),
@@ -30,6 +29,8 @@ export function datakeyPath(keys: Keys): EnginePath {
     operations: {
       write: {
         handler({ view, random }, input) {
+          if (input.plaintext !== 'plaintext' && input.plaintext !== 'wrapped')
+            throw new InvalidRequest("invalid path, must be 'plaintext' or 'wrapped'");
           const key = usableKey(keys, view, input.name);
           if (!BITS.has(input.bits)) throw new InvalidRequest('invalid bit length: must be 128, 256 or 512');
           const bytes = random.bytes(input.bits / 8);

@@ -26,7 +26,8 @@ export interface Encrypted {
 
 /** Throws `InvalidRequest`. */
 function checkEncrypts({ type }: Key, operation: 'encryption' | 'decryption'): void {
-  if (!canEncrypt(type)) throw new InvalidRequest(`message ${operation} not supported for key type ${type.name}`);
+  if (!canEncrypt(type))
+    throw new InvalidRequest(`message ${operation} not supported for key type ${type.name}`);
 }
 
 /** Throws `InvalidRequest`. */

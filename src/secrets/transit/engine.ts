@@ -4,13 +4,20 @@
  */
 import type { Engine, EngineType } from '../../engine/engine.ts';
 import { hashPaths, randomPaths } from '../../engine/tool-paths.ts';
+import { backupPaths } from './backup.ts';
+import { certificatePaths } from './certificates.ts';
 import { cmacPaths } from './cmac.ts';
 import { datakeyPath } from './datakey.ts';
 import { decryptPath } from './decrypt.ts';
+import { deriveKeyPath } from './derive-key.ts';
 import { encryptPath } from './encrypt.ts';
+import { exportPaths } from './export.ts';
 import { hmacPaths } from './hmac.ts';
+import { importPaths } from './import-paths.ts';
 import { Keys } from './key.ts';
 import { keyPaths } from './key-paths.ts';
+import { lifecyclePaths, rotateWork } from './lifecycle.ts';
+import { mountConfigPaths } from './mount-config.ts';
 import { rewrapPath } from './rewrap.ts';
 import { signPaths } from './sign.ts';
 import { sweepWork } from './sweep.ts';
@@ -33,10 +40,17 @@ export const transit: EngineType = {
         ...cmacPaths(keys),
         ...signPaths(keys),
         ...verifyPaths(keys),
+        ...lifecyclePaths(keys),
+        ...importPaths(keys),
+        ...exportPaths(keys),
+        ...backupPaths(keys),
+        ...certificatePaths(keys),
+        deriveKeyPath(keys),
+        ...mountConfigPaths,
         ...randomPaths(''),
         ...hashPaths(''),
       ],
-      periodic: [sweepWork],
+      periodic: [rotateWork, sweepWork],
       changed: () => keys.clear(),
       close: () => keys.clear(),
     };

@@ -37,7 +37,11 @@ export function usableKey(
 ): Key {
   const key = keys.get(view, keyName);
   if (!key) throw new InvalidRequest(missing);
-  if (key.record.softDeleted)
-    throw new InvalidRequest(`key ${keyName} is softly deleted; restore it to use it`);
+  checkUsable(key.record, keyName);
   return key;
+}
+
+/** Throws `InvalidRequest`. */
+export function checkUsable({ softDeleted }: Key['record'], name: string): void {
+  if (softDeleted) throw new InvalidRequest(`key ${name} is softly deleted; restore it to use it`);
 }

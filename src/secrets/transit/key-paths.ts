@@ -1,14 +1,13 @@
 import { InvalidRequest, NotFound } from '../../base/errors.ts';
-import { isPromise } from '../../base/promise.ts';
-import { type EnginePath, path, type RequestContext } from '../../engine/engine.ts';
+import { type EnginePath, path } from '../../engine/engine.ts';
 import { boolean, duration, integer, text } from '../../engine/fields.ts';
 import { pageFields, pageOf } from '../../engine/paging.ts';
-import { listReply, type Reply } from '../../engine/reply.ts';
+import { listReply } from '../../engine/reply.ts';
 import { decoded, keyName } from './inputs.ts';
 import type { Keys } from './key.ts';
 import { DEFAULT_KEY_TYPE, KEY_TYPE_NAMES } from './key-types.ts';
-import { addVersion, type Material, newKeyRecord, newMaterial } from './new-key.ts';
-import { KEYS, type KeyRecord, oldestVersion, readKey } from './records.ts';
+import { addVersion, newKeyRecord, withMaterial } from './new-key.ts';
+import { KEYS, oldestVersion, readKey, removeKey } from './records.ts';
 import { keyReply } from './shown.ts';
 import { sweepVersions } from './sweep.ts';
 
@@ -102,29 +101,11 @@ function keyPath(keys: Keys): EnginePath {
             throw new InvalidRequest(
               `error deleting policy ${input.name}: deletion is not allowed for this policy`,
             );
-          view.delete(KEYS + input.name);
+          removeKey(view, input.name, record);
           sweepVersions(view, record.uid, oldestVersion(record), record.latestVersion + 1);
           return undefined;
         },
       },
     },
-  });
-}
-
-/**
- * Generates material for one more version and writes with it. A key pair takes long, and others are served meanwhile: so
- * `write` looks at what is there again, and what it wrote is made visible in the same turn.
- */
-export function withMaterial(
-  context: RequestContext,
-  record: KeyRecord,
-  write: (material: Material) => Reply | Promise<Reply>,
-): Reply | Promise<Reply> {
-  const material = newMaterial(record, context.random);
-  if (!isPromise(material)) return write(material);
-  return material.then(async (late) => {
-    const reply = write(late);
-    await context.persist();
-    return reply;
   });
 }

@@ -1,6 +1,9 @@
 import type { View } from '../../barrier/view.ts';
 import { InvalidRequest } from '../../base/errors.ts';
+import { isPromise } from '../../base/promise.ts';
 import type { Random } from '../../base/random.ts';
+import type { RequestContext } from '../../engine/engine.ts';
+import type { Reply } from '../../engine/reply.ts';
 import { generatePair, type KeyPair, type KeyType, keyTypeOf } from './key-types.ts';
 import { type KeyRecord, type VersionRecord, writeKey, writeVersion } from './records.ts';
 
@@ -79,6 +82,24 @@ export function newMaterial(record: KeyRecord, random: Random): Material | Promi
   const type = keyTypeOf(record.type, record.parameterSet);
   if (type.pair) return generatePair(type.pair).then(materialOfPair);
   return { key: random.bytes(record.secretBytes || type.secretBytes!).toString('base64'), publicKey: '' };
+}
+
+/**
+ * Generates material for one more version and writes with it. A key pair takes long, and others are served meanwhile: so
+ * `write` looks at what is there again, and what it wrote is made visible in the same turn.
+ */
+export function withMaterial(
+  context: RequestContext,
+  record: KeyRecord,
+  write: (material: Material) => Reply | Promise<Reply>,
+): Reply | Promise<Reply> {
+  const material = newMaterial(record, context.random);
+  if (!isPromise(material)) return write(material);
+  return material.then(async (late) => {
+    const reply = write(late);
+    await context.persist();
+    return reply;
+  });
 }
 
 /** As a version's record has it. */

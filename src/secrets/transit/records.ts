@@ -51,8 +51,41 @@ export const KEYS = 'keys/';
 export function readKey(view: View, name: string): KeyRecord | undefined {
   return view.get<KeyRecord>(KEYS + name);
 }
+/** With its place in the index of what is to rotate by itself. */
 export function writeKey(view: View, name: string, record: KeyRecord): void {
+  const before = readKey(view, name);
+  const key = before && dueKey(name, before);
+  const due = dueKey(name, record);
+  if (key !== undefined && key !== due) view.delete(key);
+  if (due !== undefined && key !== due) view.put(due, true);
   view.put(KEYS + name, record);
+}
+export function removeKey(view: View, name: string, record: KeyRecord): void {
+  const due = dueKey(name, record);
+  if (due !== undefined) view.delete(due);
+  view.delete(KEYS + name);
+}
+
+/** Key `due/<milliseconds>/<name>`, so that they lie in the order of time. */
+const DUE = 'due/';
+const DUE_DIGITS = 14;
+
+function dueKey(name: string, record: KeyRecord): string | undefined {
+  if (record.autoRotateSeconds === 0 || record.softDeleted) return undefined;
+  const dueMs = record.rotatedAtMs + record.autoRotateSeconds * 1000;
+  return `${DUE}${String(dueMs).padStart(DUE_DIGITS, '0')}/${name}`;
+}
+
+/** How many are looked up at a time. */
+const DUE_KEYS_MAX = 500;
+
+/** Names of keys whose time to rotate has come, the longest due first. */
+export function* dueKeys(view: View, nowMs: number): Generator<string> {
+  for (const key of view.keys(DUE, { limit: DUE_KEYS_MAX })) {
+    const [dueMs, name = ''] = key.slice(DUE.length).split('/');
+    if (Number(dueMs) > nowMs) return;
+    yield name;
+  }
 }
 export function readVersion(view: View, uid: string, version: number): VersionRecord | undefined {
   return view.get<VersionRecord>(versionKey(uid, version));

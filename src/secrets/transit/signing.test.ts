@@ -45,8 +45,12 @@ for (const [type, more, variants] of TYPES) {
     const harness = await opened(type, more);
     for (const options of variants) {
       const { signature } = await result(harness, 'sign/k', { input, ...options });
-      assert.match(String(signature), options.marshaling_algorithm ? /^vault:v1:[\w-]+$/ : /^vault:v1:[\w+/]+=*$/);
-      const check = (data: UnknownRecord) => result(harness, 'verify/k', { input, signature, ...options, ...data });
+      assert.match(
+        String(signature),
+        options.marshaling_algorithm ? /^vault:v1:[\w-]+$/ : /^vault:v1:[\w+/]+=*$/,
+      );
+      const check = (data: UnknownRecord) =>
+        result(harness, 'verify/k', { input, signature, ...options, ...data });
       assert.deepEqual(await check({}), { valid: true }, JSON.stringify(options));
       assert.deepEqual(await check({ input: other }), { valid: false });
       const batch = [{ input, reference: 'a' }, {}, { input: other }, { input: '*' }];
@@ -111,7 +115,10 @@ test('a derived Ed25519 key signs by a key of its own for each context', async (
   assert.deepEqual(await result(harness, 'verify/k', elsewhere), { valid: false });
   const shown = (await harness.read('keys/k', { context }))?.data?.keys as Record<string, UnknownRecord>;
   assert.equal(shown['1']?.public_key, publickey);
-  const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), Buffer.from(String(publickey), 'base64')]);
+  const spki = Buffer.concat([
+    Buffer.from('302a300506032b6570032100', 'hex'),
+    Buffer.from(String(publickey), 'base64'),
+  ]);
   const publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' });
   const bytes = Buffer.from(String(signature).slice('vault:v1:'.length), 'base64');
   assert.ok(verify(null, Buffer.from(input, 'base64'), publicKey, bytes));
@@ -123,7 +130,8 @@ test('HMACs are of every hash and by every type of key, and verified', async () 
     for (const algorithm of ['sha2-224', 'sha2-256', 'sha2-512', 'sha3-256']) {
       const { hmac } = await result(harness, `hmac/k/${algorithm}`, { input });
       assert.deepEqual(await result(harness, 'hmac/k', { input, algorithm }), { hmac });
-      const check = (data: UnknownRecord) => result(harness, `verify/k/${algorithm}`, { input, hmac, ...data });
+      const check = (data: UnknownRecord) =>
+        result(harness, `verify/k/${algorithm}`, { input, hmac, ...data });
       assert.deepEqual(await check({}), { valid: true });
       assert.deepEqual(await check({ input: other }), { valid: false });
       assert.deepEqual(await check({ hmac: `${String(hmac).slice(0, -4)}AAA=` }), { valid: false });
@@ -131,7 +139,9 @@ test('HMACs are of every hash and by every type of key, and verified', async () 
     const batch = await harness.write('hmac/k', { batch_input: [{ input }, {}, { input: '' }] });
     const results = batch?.data?.batch_results as UnknownRecord[];
     assert.deepEqual(results[1], { error: 'missing input for HMAC' });
-    assert.deepEqual(await result(harness, 'verify/k', { input: '', hmac: results[2]?.hmac }), { valid: true });
+    assert.deepEqual(await result(harness, 'verify/k', { input: '', hmac: results[2]?.hmac }), {
+      valid: true,
+    });
   }
   const bytes = await opened('hmac', { key_size: 64 });
   const key = [...bytes.records.entries()].find(([name]) => name.startsWith('versions/'))?.[1] ?? '';
@@ -150,7 +160,9 @@ test('CMACs have the length that is asked for, and are verified', async () => {
     const short = await result(harness, 'cmac/k/8', { input });
     assert.equal(Buffer.from(String(short.cmac).slice('vault:v1:'.length), 'base64').length, 8);
     assert.deepEqual(await result(harness, 'verify/k', { input, cmac: short.cmac }), { valid: false });
-    assert.deepEqual(await result(harness, 'verify/k', { input, cmac: short.cmac, mac_length: 8 }), { valid: true });
+    assert.deepEqual(await result(harness, 'verify/k', { input, cmac: short.cmac, mac_length: 8 }), {
+      valid: true,
+    });
     await assert.rejects(harness.write('cmac/k', { input, mac_length: 17 }), { code: 'invalid_request' });
   }
   await assert.rejects((await opened('hmac')).write('cmac/k', { input }), { code: 'invalid_request' });
@@ -164,14 +176,26 @@ test('what is not to be verified so is refused', async () => {
     assert.rejects(harness.write('verify/k', { input, ...data }), { code: 'invalid_request', message });
   await refused({}, /neither a 'signature' nor/);
   await refused({ signature, hmac }, /provide one of/);
-  await refused({ batch_input: [{ input, signature }, { input, hmac }] }, /must all provide/);
+  await refused(
+    {
+      batch_input: [
+        { input, signature },
+        { input, hmac },
+      ],
+    },
+    /must all provide/,
+  );
   await refused({ signature: 'AAAA' }, /no prefix/);
   await refused({ signature: 'vault:v0:AAAA' }, /version number/);
   await refused({ signature: 'vault:v2:AAAA' }, /version is too new/);
   await refused({ signature: 'vault:v1:*' }, /base64/);
   await refused({ signature, prehashed: true }, /prehashed/);
-  assert.deepEqual(await result(harness, 'verify/k', { input, signature: 'vault:v1:AAAA' }), { valid: false });
+  assert.deepEqual(await result(harness, 'verify/k', { input, signature: 'vault:v1:AAAA' }), {
+    valid: false,
+  });
   assert.deepEqual(await result(harness, 'verify/k', { input, signature: 'vault:v1:' }), { valid: false });
   const aes = await opened('aes256-gcm96');
-  await assert.rejects(aes.write('sign/k', { input }), { message: 'key type aes256-gcm96 does not support signing' });
+  await assert.rejects(aes.write('sign/k', { input }), {
+    message: 'key type aes256-gcm96 does not support signing',
+  });
 });
