@@ -26,6 +26,8 @@ export interface Observability {
   /** Undefined where nothing is traced. */
   readonly tracer: Tracer | undefined;
   readonly measured: CommitMeasure;
+  /** To be told of every reply's status. */
+  replied(status: number): void;
   /** Begins to look at the server and to send what it sees. */
   observe(server: ObservedServer): { stop(): Promise<void> };
 }
@@ -58,6 +60,7 @@ export function openObservability(
     ...opened,
     metricsPage: createMetricsPage(metrics, telemetry, clock),
     measured: measureCommits(metrics, clock),
+    replied: countReplies(metrics),
     observe: (server) => observeServer({ ...opened, ...server, clock, log }),
   };
 }
@@ -70,6 +73,7 @@ type Observed = Pick<Observability, 'telemetry' | 'metrics' | 'tracer'> &
 const WINDOW_MS = 60_000;
 /** How often changes go to statsd and its like. */
 const SEND_MS = 1000;
+const STATUS_MAX = 599;
 
 function observeServer(server: Observed): { stop(): Promise<void> } {
   const { metrics, clock, tracer } = server;
@@ -122,6 +126,22 @@ export function measureSealChecks(metrics: Metrics): (check: SealCheck) => void 
   return ({ name: seal, type, healthy, durationMs }) => {
     metrics.timing('seal.check', { seal, type }).note(durationMs);
     metrics.counter('seal.check_failures', { seal, type }).add(healthy ? 0 : 1);
+  };
+}
+
+/** `core.response_status_code`: an addition to an array for each reply. */
+function countReplies(metrics: Metrics): (status: number) => void {
+  const counts = new Float64Array(STATUS_MAX + 1);
+  metrics.observed(
+    'core.response_status_code',
+    () =>
+      Array.from(counts, (count, status) => ({ count, status }))
+        .filter(({ count }) => count > 0)
+        .map(({ count, status }) => [{ code: String(status), type: `${Math.floor(status / 100)}xx` }, count]),
+    'counter',
+  );
+  return (status) => {
+    counts[Math.min(status, STATUS_MAX)]! += 1;
   };
 }
 

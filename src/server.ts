@@ -66,8 +66,7 @@ export interface ServerDependencies {
   readonly random: Random;
   readonly log: Logger;
   readonly logLevels: LogLevels;
-  /** Listens to the server log; the returned function stops. */
-  monitorLog(level: string, listener: (line: string) => void): () => void;
+  readonly monitorLog: ServerFacts['monitorLog'];
   /** Reads configuration and log files again. */
   reloadProcess(): Promise<void>;
   /** Engines and methods beside those of the registries. */
@@ -179,6 +178,8 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
       clock,
       cors: () => server.cors,
       uploadPaths: UPLOAD_PATHS,
+      replied: observability.replied,
+      requestLevel: () => deps.logLevels.requests,
     });
   } catch (error) {
     overload.stop();

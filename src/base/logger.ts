@@ -13,33 +13,71 @@ export interface Logger {
   named(name: string): Logger;
 }
 
-export interface LoggerOptions {
-  level: LogLevel;
-  format: 'standard' | 'json';
-  write: (line: string) => void;
-  now: () => number;
+/** What one call of a logger says. */
+export interface LogEntry {
+  readonly level: LogLevel;
+  readonly name: string;
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly timeMs: number;
 }
 
-/** Levels by logger name; shared by every logger of one tree, so that `sys/loggers` takes effect at once. */
+export type LogFormat = 'standard' | 'json';
+
+export interface LoggerOptions {
+  level: LogLevel;
+  format: LogFormat;
+  write: (line: string) => void;
+  now: () => number;
+  /** Who else listens, at levels of their own. */
+  taps?: LogTaps;
+}
+
+const RANKS: Readonly<Record<LogLevel, number>> = { trace: 0, debug: 1, info: 2, warn: 3, error: 4 };
+
+/**
+ * Levels by logger name; shared by every logger of one tree, so that `sys/loggers` takes effect at once. What is set for
+ * `core` holds for `core.slow` as well, until that gets its own.
+ */
 export class LogLevels {
+  /** At which level requests that were answered are logged, if at all. */
+  requests: LogLevel | undefined;
+  #configured: LogLevel;
   #default: LogLevel;
   readonly #byName = new Map<string, LogLevel>();
+  /** What was worked out for a name, until something changes. */
+  readonly #effective = new Map<string, LogLevel>();
   readonly #seen = new Set<string>();
   constructor(level: LogLevel) {
+    this.#configured = level;
     this.#default = level;
   }
   level(name: string): LogLevel {
-    return this.#byName.get(name) ?? this.#default;
+    let level = this.#effective.get(name);
+    if (level === undefined) {
+      const parent = name.lastIndexOf('.');
+      level = this.#byName.get(name) ?? (parent < 0 ? this.#default : this.level(name.slice(0, parent)));
+      this.#effective.set(name, level);
+    }
+    return level;
   }
+  /** Of one logger and those below it, or of all. */
   set(name: string | undefined, level: LogLevel): void {
     if (name === undefined) {
       this.#default = level;
       this.#byName.clear();
     } else this.#byName.set(name, level);
+    this.#effective.clear();
   }
-  reset(name: string | undefined, level: LogLevel): void {
-    if (name === undefined) this.set(undefined, level);
-    else this.#byName.delete(name);
+  /** Back to what the configuration says. */
+  reset(name: string | undefined): void {
+    if (name === undefined) this.set(undefined, this.#configured);
+    else this.set(name, this.#configured);
+  }
+  /** The configuration was read again. */
+  configure(level: LogLevel): void {
+    this.#configured = level;
+    this.set(undefined, level);
   }
   note(name: string): void {
     this.#seen.add(name);
@@ -49,16 +87,49 @@ export class LogLevels {
   }
 }
 
+/** Listeners to everything that is logged at a level and above, whatever the loggers' own levels (`sys/monitor`). */
+export class LogTaps {
+  readonly #taps = new Set<{ readonly rank: number; readonly take: (entry: LogEntry) => void }>();
+  #lowest = Number.POSITIVE_INFINITY;
+
+  /** The returned function stops. */
+  add(level: LogLevel, take: (entry: LogEntry) => void): () => void {
+    const tap = { rank: RANKS[level], take };
+    this.#taps.add(tap);
+    this.#measure();
+    return () => {
+      this.#taps.delete(tap);
+      this.#measure();
+    };
+  }
+  wants(level: LogLevel): boolean {
+    return RANKS[level] >= this.#lowest;
+  }
+  take(entry: LogEntry): void {
+    for (const { rank, take } of this.#taps) if (RANKS[entry.level] >= rank) take(entry);
+  }
+  #measure(): void {
+    this.#lowest = Math.min(...Array.from(this.#taps, ({ rank }) => rank));
+  }
+}
+
 export function createLogger(
   options: LoggerOptions,
   levels = new LogLevels(options.level),
   name = '',
 ): Logger {
   levels.note(name);
-  const at = (level: LogLevel) => (message: string, details?: Record<string, unknown>) => {
-    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(levels.level(name))) return;
-    options.write(render(options, level, name, message, details));
-  };
+  const { taps } = options;
+  const at =
+    (level: LogLevel) =>
+    (message: string, details: Record<string, unknown> = {}) => {
+      const shown = RANKS[level] >= RANKS[levels.level(name)];
+      const tapped = taps?.wants(level) ?? false;
+      if (!shown && !tapped) return;
+      const entry = { level, name, message, details, timeMs: options.now() };
+      if (shown) options.write(renderEntry(entry, options.format));
+      if (tapped) taps?.take(entry);
+    };
   return {
     name,
     trace: at('trace'),
@@ -77,22 +148,24 @@ export const silentLogger: Logger = createLogger({
   now: () => 0,
 });
 
-function render(
-  options: LoggerOptions,
-  level: LogLevel,
-  name: string,
-  message: string,
-  details: Record<string, unknown> = {},
-): string {
-  const time = new Date(options.now()).toISOString();
+/** One line, with its newline. */
+export function renderEntry(entry: LogEntry, format: LogFormat): string {
+  const { level, name, message, details, timeMs } = entry;
+  const time = new Date(timeMs).toISOString();
   const plain = Object.fromEntries(
     Object.entries(details).map(([key, value]) => [key, value instanceof Error ? value.message : value]),
   );
-  if (options.format === 'json') {
+  if (format === 'json') {
     const fields = { '@level': level, '@message': message, '@module': name, '@timestamp': time, ...plain };
     return `${JSON.stringify(fields)}\n`;
   }
-  const pairs = Object.entries(plain).map(([key, value]) => ` ${key}=${JSON.stringify(value)}`);
+  const pairs = Object.entries(plain)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${key}=${JSON.stringify(value)}`);
   const subject = name ? `${name}: ` : '';
-  return `${time} [${level.toUpperCase()}]${level.length === 4 ? '  ' : ' '}${subject}${message}${pairs.length ? ':' : ''}${pairs.join('')}\n`;
+  return `${time} [${level.toUpperCase()}]${level.length === 4 ? '  ' : ' '}${subject}${oneLine(message)}${pairs.length ? ':' : ''}${pairs.join('')}\n`;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll('\r', '\\r').replaceAll('\n', '\\n');
 }

@@ -3,6 +3,7 @@ import {
   boolean,
   count,
   field,
+  integer,
   milliseconds,
   type Reader,
   seconds,
@@ -25,6 +26,11 @@ const LOG_LEVELS: ReadonlyMap<string, LogLevel> = new Map([
   ['warning', 'warn'],
   ['err', 'error'],
   ['error', 'error'],
+]);
+const REQUEST_LEVELS: ReadonlyMap<string, LogLevel | 'off'> = new Map<string, LogLevel | 'off'>([
+  ...LOG_LEVELS,
+  ['', 'off'],
+  ['off', 'off'],
 ]);
 const LOG_FORMATS: ReadonlyMap<string, LogFormat> = new Map([
   ['', 'standard'],
@@ -54,8 +60,11 @@ export const TOP_FIELDS = {
   log_file: field('logFile', text),
   log_rotate_duration: field('logRotateDurationSeconds', seconds),
   log_rotate_bytes: field('logRotateBytes', count),
-  log_rotate_max_files: field('logRotateMaxFiles', count),
-  log_requests_level: field('logRequestsLevel', text),
+  log_rotate_max_files: field('logRotateMaxFiles', integer),
+  log_requests_level: field(
+    'logRequestsLevel',
+    wordOf(REQUEST_LEVELS, 'one of trace, debug, info, warn, error, off'),
+  ),
   /** 0: none. */
   log_slow_requests: field('slowRequestsMs', milliseconds),
   ui: field('ui', boolean),

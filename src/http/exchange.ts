@@ -1,7 +1,7 @@
-import type { Clock } from '../base/clock.ts';
+import { type Clock, rfc3339 } from '../base/clock.ts';
 import { InvalidRequest, NotFound, UnsupportedOperation } from '../base/errors.ts';
 import type { UnknownRecord } from '../base/json.ts';
-import type { Logger } from '../base/logger.ts';
+import type { Logger, LogLevel } from '../base/logger.ts';
 import type { Handle, WireReply, WireRequest } from '../pipeline/wire.ts';
 import { type ParsedBody, parseBody } from './body.ts';
 import type { Connection, Exchange } from './connection.ts';
@@ -23,6 +23,10 @@ export interface ExchangeContext {
   readonly heads: ResponseHeads;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Told of every reply's status. */
+  readonly replied: ((status: number) => void) | undefined;
+  /** At which level requests are logged when they are answered, if at all. */
+  readonly requestLevel: () => LogLevel | undefined;
   /** `sys/config/cors` as it stands now. */
   readonly cors: () => CorsSettings | undefined;
 }
@@ -47,6 +51,8 @@ export class ApiExchange implements Exchange {
   readonly #head: RequestHead;
   readonly #headers: Readonly<Record<string, string>>[] = [];
   #controller: AbortController | undefined;
+  readonly #startedMs: number;
+  #wire: ApiRequest | undefined;
   #aborted = false;
   #answered = false;
 
@@ -54,6 +60,7 @@ export class ApiExchange implements Exchange {
     this.#context = context;
     this.#connection = connection;
     this.#head = head;
+    this.#startedMs = context.requestLevel() ? context.clock.now() : 0;
   }
 
   run(body: Buffer, upload?: Upload): void {
@@ -107,7 +114,7 @@ export class ApiExchange implements Exchange {
   #request(path: string, query: UnknownRecord, bytes: Buffer, upload: Upload | undefined): WireRequest {
     const { settings } = this.#context;
     const { headers, method } = this.#head;
-    return new ApiRequest(this, this.#connection, settings, {
+    this.#wire = new ApiRequest(this, this.#connection, settings, {
       method: methodOf(method, query),
       path,
       query,
@@ -116,6 +123,7 @@ export class ApiExchange implements Exchange {
       upload,
       remote: forwardedRemote(this.#connection.remote, headers['x-forwarded-for'], settings.forwardedFor),
     });
+    return this.#wire;
   }
 
   #fail(error: unknown): void {
@@ -130,6 +138,8 @@ export class ApiExchange implements Exchange {
   /** Only the first reply counts: one that comes after the time was over is dropped. */
   #reply(reply: WireReply): void {
     if (this.#answered) return;
+    this.#context.replied?.(reply.status);
+    if (this.#startedMs > 0) this.#log(reply.status);
     if (reply.stream) {
       this.#answered = true;
       this.#stream(reply, reply.stream);
@@ -172,6 +182,25 @@ export class ApiExchange implements Exchange {
         this.#connection.socket.destroy();
       },
     );
+  }
+
+  /** `log_requests_level`: by Vault's names. */
+  #log(status: number): void {
+    const { requestLevel, logger, clock } = this.#context;
+    const level = requestLevel();
+    if (!level) return;
+    const { address, port } = this.#connection.remote;
+    const { method, target } = this.#head;
+    const question = target.indexOf('?');
+    logger[level]('completed_request', {
+      start_time: rfc3339(this.#startedMs),
+      duration: `${clock.now() - this.#startedMs}ms`,
+      client_id: this.#wire?.clientId ?? '',
+      client_address: `${address}:${port}`,
+      status_code: status,
+      request_path: question < 0 ? target : target.slice(0, question),
+      request_method: method,
+    });
   }
 
   #keepsAlive(): boolean {
@@ -222,6 +251,7 @@ class ApiRequest implements WireRequest {
   readonly remote: WireRequest['remote'];
   readonly listener: WireRequest['listener'];
   readonly upload: WireRequest['upload'];
+  clientId = '';
   readonly #exchange: ApiExchange;
   readonly #connection: Connection;
   readonly #json: JsonLimits;

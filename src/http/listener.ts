@@ -2,7 +2,7 @@ import { type BlockList, createServer, type Server, type Socket } from 'node:net
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import { InvalidRequest } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
+import type { Logger, LogLevel } from '../base/logger.ts';
 import type { Handle } from '../pipeline/wire.ts';
 import { Connection, type ConnectionContext } from './connection.ts';
 import type { CorsSettings } from './cors.ts';
@@ -22,6 +22,8 @@ export interface ListenerDependencies {
   readonly clock: Clock;
   readonly cors: () => CorsSettings | undefined;
   readonly uploadPaths: ReadonlySet<string>;
+  readonly replied: ((status: number) => void) | undefined;
+  readonly requestLevel: () => LogLevel | undefined;
 }
 
 /** The first byte of every TLS connection: a handshake record. */

@@ -7,7 +7,7 @@
  * API's LIST and SCAN (docs/decisions/0002-http-parser.md).
  */
 import type { Clock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
+import type { Logger, LogLevel } from '../base/logger.ts';
 import type { Handle } from '../pipeline/wire.ts';
 import type { CorsSettings } from './cors.ts';
 import { Listener, type ListenerDependencies } from './listener.ts';
@@ -23,6 +23,9 @@ export interface ListenOptions {
   readonly cors?: () => CorsSettings | undefined;
   /** Paths after `/v1/` to which a POST or PUT sends something long: the pipeline gets the body as it comes, without the usual limit. */
   readonly uploadPaths?: ReadonlySet<string>;
+  readonly replied?: (status: number) => void;
+  /** The level at which requests are logged when they are answered; undefined: they are not. */
+  readonly requestLevel?: () => LogLevel | undefined;
 }
 
 export interface OpenListeners {
@@ -53,6 +56,8 @@ export async function openListeners(options: ListenOptions): Promise<OpenListene
     logger,
     cors: options.cors ?? (() => undefined),
     uploadPaths: options.uploadPaths ?? new Set(),
+    replied: options.replied,
+    requestLevel: options.requestLevel ?? (() => undefined),
   };
   const listeners: Listener[] = [];
   try {

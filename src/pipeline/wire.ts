@@ -26,6 +26,8 @@ export interface WireRequest {
   /** Aborts when the client goes away or the listener's request time is over. */
   readonly signal: AbortSignal;
   readonly listener: ListenerRights;
+  /** Who asked, as client counts know it; for the log of requests, where there is one. */
+  clientId?: string;
   /** Headers that the reply gets whatever becomes of the request. */
   addReplyHeaders(headers: Readonly<Record<string, string>>): void;
 }

@@ -5,7 +5,7 @@ import { ConfigError, type Finding, formatFinding, loadConfig } from '../config/
 import { loadTls } from '../http/tls.ts';
 import type { RunningServer } from '../server.ts';
 import type { ServeArguments } from './arguments.ts';
-import { openServerLog } from './log.ts';
+import { openServerLog, requestsLevel } from './log.ts';
 import type { ServeTerminal, Start } from './serve.ts';
 import { openSeals, settingsOf, withArguments } from './settings.ts';
 
@@ -15,15 +15,18 @@ export async function configuredStart(args: ServeArguments, terminal: ServeTermi
   for (const warning of loaded.warnings) terminal.error.write(`Warning: ${formatFinding(warning)}\n`);
   const config = withArguments(loaded.config, args);
   const log = openServerLog(config);
+  const { environment } = terminal;
+  const readAgain = () => loadConfig({ paths: args.configPaths, environment }).config;
   return {
-    settings: await settingsOf(config, { environment: terminal.environment, log: log.log }),
+    settings: await settingsOf(config, { environment, log: log.log }),
     log,
     pidFile: config.pidFile,
-    seals() {
-      const { environment } = terminal;
-      const again = loadConfig({ paths: args.configPaths, environment });
-      return openSeals(again.config.seals, environment, log.log);
+    readLogLevels() {
+      const { logLevel, logRequestsLevel } = withArguments(readAgain(), args);
+      log.levels.configure(logLevel);
+      log.levels.requests = requestsLevel(logRequestsLevel);
     },
+    seals: () => openSeals(readAgain().seals, environment, log.log),
     begin: (server, stopped) => announce(server, { terminal, log: log.log, stopped }),
   };
 }

@@ -1,49 +1,74 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
-import { createLogger, LOG_LEVELS, type Logger, type LogLevel, LogLevels } from '../base/logger.ts';
+import {
+  createLogger,
+  LOG_LEVELS,
+  type LogFormat,
+  type Logger,
+  type LogLevel,
+  LogLevels,
+  LogTaps,
+  renderEntry,
+} from '../base/logger.ts';
+import type { ServerFacts } from '../sys/parts.ts';
+import { LogFile } from './log-file.ts';
 
 export interface ServerLog {
   readonly log: Logger;
   readonly levels: LogLevels;
-  monitor(level: string, listener: (line: string) => void): () => void;
+  readonly monitor: ServerFacts['monitorLog'];
   /** Opens the log file anew, after it was moved away. */
   reopen(): void;
 }
 
 export interface ServerLogOptions {
   readonly logLevel: LogLevel;
-  readonly logFormat: 'standard' | 'json';
-  /** Standard error without one. */
+  readonly logFormat: LogFormat;
+  /** Beside standard error. */
   readonly logFile?: string;
+  readonly logRotateDurationSeconds?: number;
+  readonly logRotateBytes?: number;
+  readonly logRotateMaxFiles?: number;
+  readonly logRequestsLevel?: string;
 }
 
 const STANDARD_ERROR = 2;
+const ROTATE_SECONDS_DEFAULT = 24 * 3600;
 
-/** The server log: to standard error or a file, and to whoever listens through `sys/monitor`. */
-export function openServerLog({ logLevel: level, logFormat: format, logFile }: ServerLogOptions): ServerLog {
+/** The server log: to standard error, to a file if there is one, and to whoever listens through `sys/monitor`. */
+export function openServerLog(options: ServerLogOptions): ServerLog {
+  const { logLevel: level, logFormat: format } = options;
   const levels = new LogLevels(level);
-  const listeners = new Set<{ level: string; listener: (line: string) => void }>();
-  const open = (): number => (logFile === undefined ? STANDARD_ERROR : openSync(logFile, 'a', 0o600));
-  let file = open();
+  levels.requests = requestsLevel(options.logRequestsLevel);
+  const taps = new LogTaps();
+  const file = options.logFile ? openFile(options, options.logFile) : undefined;
   const write = (line: string) => {
-    writeLine(file, line);
-    for (const each of listeners) if (atLeast(line, each.level)) each.listener(line);
+    writeLine(line);
+    file?.write(line);
   };
   return {
-    log: createLogger({ level, format, write, now: () => systemClock.now() }, levels),
+    log: createLogger({ level, format, write, now: () => systemClock.now(), taps }, levels),
     levels,
-    monitor(wanted, listener) {
-      const entry = { level: wanted, listener };
-      listeners.add(entry);
-      return () => void listeners.delete(entry);
-    },
-    reopen() {
-      if (logFile === undefined) return;
-      const before = file;
-      file = open();
-      closeSync(before);
-    },
+    monitor: (wanted, listener) =>
+      taps.add(wanted.level, (entry) => listener(renderEntry(entry, wanted.format))),
+    reopen: () => file?.reopen(),
   };
+}
+
+function openFile(options: ServerLogOptions, path: string): LogFile {
+  return new LogFile({
+    path,
+    rotateSeconds: options.logRotateDurationSeconds ?? ROTATE_SECONDS_DEFAULT,
+    rotateBytes: options.logRotateBytes ?? 0,
+    filesMax: options.logRotateMaxFiles ?? 0,
+    clock: systemClock,
+  });
+}
+
+/** `log_requests_level`; undefined: requests are not logged. Throws Error for a level that is none. */
+export function requestsLevel(text = ''): LogLevel | undefined {
+  const level = text.trim();
+  return level === '' || level === 'off' ? undefined : logLevel(level);
 }
 
 /** Vault's names for levels. Throws Error for one that is none. */
@@ -60,18 +85,11 @@ const LEVEL_NAMES: ReadonlyMap<string, LogLevel> = new Map([
   ['err', 'error'],
 ]);
 
-/** A full disk or a closed pipe takes the line; it must not fail the request that the line is about. */
-function writeLine(file: number, line: string): void {
+/** A closed pipe takes the line; it must not fail the request that the line is about. */
+function writeLine(line: string): void {
   try {
-    writeSync(file, line);
+    writeSync(STANDARD_ERROR, line);
   } catch {
     // There is nowhere left to say it.
   }
-}
-
-function atLeast(line: string, level: string): boolean {
-  const found = LOG_LEVELS.findIndex(
-    (each) => line.includes(`[${each.toUpperCase()}]`) || line.includes(`"@level":"${each}"`),
-  );
-  return found >= LOG_LEVELS.findIndex((each) => each === level);
 }

@@ -28,6 +28,8 @@ export interface Start {
   readonly log: ServerLog;
   /** Before signals are waited for; `stopped` aborts when the server is about to end. */
   begin(server: RunningServer, stopped: AbortSignal): Promise<void>;
+  /** Takes up the log levels of the configuration as it stands by now. Throws for one that cannot be used. */
+  readLogLevels?(): void;
   /** The seals as the configuration has them by now. Rejects for a configuration that cannot be used. */
   seals?(): Promise<readonly ConfiguredSeal[]>;
   /** Written when the server runs, removed when it ends. */
@@ -49,6 +51,7 @@ export async function serve(argv: readonly string[], terminal: ServeTerminal): P
       monitorLog: start.log.monitor,
       async reloadProcess() {
         start.log.reopen();
+        start.readLogLevels?.();
         if (start.seals) server.useSeals(await start.seals());
       },
     });

@@ -180,9 +180,8 @@ function uiHeaderPaths({ server }: SystemParts): EnginePath[] {
   ];
 }
 
-function loggerPaths({ logLevels, server }: SystemParts): EnginePath[] {
+function loggerPaths({ logLevels }: SystemParts): EnginePath[] {
   const level = any({ description: 'trace, debug, info, warn or error.' });
-  const initial = String(server.sanitizedConfig.log_level ?? 'info');
   const parse = (value: unknown): LogLevel => {
     const wanted =
       value === 'warning' ? 'warn' : value === 'err' ? 'error' : value === 'notice' ? 'info' : value;
@@ -209,7 +208,7 @@ function loggerPaths({ logLevels, server }: SystemParts): EnginePath[] {
         },
         delete: {
           handler() {
-            logLevels.reset(undefined, parse(initial));
+            logLevels.reset(undefined);
             return undefined;
           },
         },
@@ -238,7 +237,7 @@ function loggerPaths({ logLevels, server }: SystemParts): EnginePath[] {
         },
         delete: {
           handler(_, input) {
-            logLevels.reset(input.name, parse(initial));
+            logLevels.reset(input.name);
             return undefined;
           },
         },

@@ -4,7 +4,7 @@ import type { Reencryption } from '../barrier/reencryption.ts';
 import type { KeyRotation } from '../barrier/rotation.ts';
 import type { Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
-import type { Logger, LogLevels } from '../base/logger.ts';
+import type { LogFormat, Logger, LogLevel, LogLevels } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Leases } from '../leases/leases.ts';
@@ -78,8 +78,13 @@ export interface ServerFacts {
   /** Live CORS and header settings; http/ reads them on every request. */
   readonly cors: CorsSettings;
   readonly uiHeaders: Map<string, readonly string[]>;
-  /** Listens to the server log at a level; the returned function stops. */
-  monitorLog(level: string, listener: (line: string) => void): () => void;
+  /** Listens to the server log at a level and in a form; the returned function stops. */
+  monitorLog(wanted: LogWanted, listener: (line: string) => void): () => void;
+}
+
+export interface LogWanted {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
 }
 
 export interface CorsSettings {
