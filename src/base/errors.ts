@@ -113,6 +113,15 @@ export function unlessCorrupt<T>(read: () => T, instead: T): T {
     throw error;
   }
 }
+/** Does `instead` where `work` meets a damaged record: what is to go must not stay because nobody can read it. */
+export function orIfCorrupt(work: () => void, instead: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof CorruptRecord)) throw error;
+    instead();
+  }
+}
 /** 500: stepping down, commit failed, shutting down: the request may be tried again elsewhere. */
 export class Unavailable extends CofferError {
   readonly code = 'unavailable';

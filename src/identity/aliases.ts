@@ -1,4 +1,4 @@
-import { InvalidRequest } from '../base/errors.ts';
+import { InvalidRequest, orIfCorrupt } from '../base/errors.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { changeEntity, createEntity } from './entities.ts';
 import { checkedMetadata } from './names.ts';
@@ -51,7 +51,7 @@ export function addAlias(
   { mount, name, metadata, customMetadata }: NewAlias,
 ): { alias: Alias; entity: Entity } {
   const { accessor } = mount.entry;
-  refuseSecond(entity, accessor);
+  refuseSecond(scope, entity, accessor);
   const nowMs = scope.clock.now();
   const alias: Alias = {
     id: scope.random.uuid(),
@@ -66,11 +66,22 @@ export function addAlias(
     updatedAtMs: nowMs,
   };
   scope.records.putAlias('entity', alias);
-  const aliases = [...entity.aliases, aliasKey(alias)];
+  const aliases = [...entity.aliases.filter((other) => other.accessor !== accessor), aliasKey(alias)];
   return { alias, entity: changeEntity(scope, entity, { aliases }) };
 }
 
 /** No error when there is none. The entity stays. */
+export function deleteAliasById(scope: Scope, id: string): void {
+  const { records } = scope;
+  orIfCorrupt(
+    () => {
+      const alias = records.aliasById('entity', id);
+      if (alias) deleteAlias(scope, alias);
+    },
+    () => records.deleteUnreadableAlias('entity', id),
+  );
+}
+
 export function deleteAlias(scope: Scope, alias: Alias): void {
   forgetAlias(scope, alias);
   scope.records.deleteAlias('entity', alias);
@@ -126,7 +137,7 @@ function updateAlias(scope: Scope, before: Alias, write: AliasWrite): Alias {
   const from = records.currentEntity(before.canonicalId);
   const to = write.canonicalId ? existingEntity(scope, write.canonicalId) : from;
   if (!to) throw new InvalidRequest('invalid canonical ID');
-  if (to.id !== from?.id || accessor !== before.accessor) refuseSecond(to, accessor, before.id);
+  if (to.id !== from?.id || accessor !== before.accessor) refuseSecond(scope, to, accessor, before.id);
   const alias: Alias = {
     ...before,
     accessor,
@@ -142,13 +153,15 @@ function updateAlias(scope: Scope, before: Alias, write: AliasWrite): Alias {
   if (moves) records.deleteAlias('entity', before);
   records.putAlias('entity', alias);
   if (from && from.id !== to.id) forgetAlias(scope, before);
-  const others = to.aliases.filter(({ id }) => id !== alias.id);
+  const others = to.aliases.filter((other) => other.id !== alias.id && other.accessor !== accessor);
   changeEntity(scope, to, { aliases: [...others, aliasKey(alias)] });
   return alias;
 }
 
 /** Whoever has two names at one method could not be told apart in templates. */
-function refuseSecond(entity: Entity, accessor: string, except?: string): void {
-  const taken = entity.aliases.some((alias) => alias.accessor === accessor && alias.id !== except);
+function refuseSecond({ records }: Scope, entity: Entity, accessor: string, except?: string): void {
+  const taken = entity.aliases.some(
+    (alias) => alias.accessor === accessor && alias.id !== except && records.aliasById('entity', alias.id),
+  );
   if (taken) throw new InvalidRequest('Alias already exists for requested entity and mount accessor');
 }

@@ -1,4 +1,4 @@
-import { CorruptRecord, InvalidRequest } from '../base/errors.ts';
+import { InvalidRequest, orIfCorrupt } from '../base/errors.ts';
 import { checkedMetadata, checkedName, checkedPolicies, normalName } from './names.ts';
 import type { Entity, Metadata } from './records.ts';
 import { freeName, type Scope } from './scope.ts';
@@ -63,13 +63,14 @@ export function deleteEntity(scope: Scope, entity: Entity): void {
 
 /** As `deleteEntity`; of one whose record is damaged, what can be found. */
 export function deleteEntityById(scope: Scope, id: string): void {
-  try {
-    const entity = scope.records.currentEntity(id);
-    if (entity) deleteEntity(scope, entity);
-  } catch (error) {
-    if (!(error instanceof CorruptRecord)) throw error;
-    scope.records.deleteUnreadableEntity(id);
-  }
+  const { records } = scope;
+  orIfCorrupt(
+    () => {
+      const entity = records.currentEntity(id);
+      if (entity) deleteEntity(scope, entity);
+    },
+    () => records.deleteUnreadableEntity(id),
+  );
 }
 
 export function joinGroup(scope: Scope, entity: Entity, groupId: string): Entity {

@@ -1,4 +1,4 @@
-import { InvalidRequest } from '../base/errors.ts';
+import { InvalidRequest, orIfCorrupt } from '../base/errors.ts';
 import { checkedAliasName } from './aliases.ts';
 import { joinGroup, leaveGroup } from './entities.ts';
 import { checkedMetadata, checkedName, checkedPolicies, normalName } from './names.ts';
@@ -66,10 +66,24 @@ export function updateGroup(scope: Scope, before: Group, write: GroupWrite): Gro
   return write.memberGroupIds ? setSubgroups(scope, group, write.memberGroupIds) : group;
 }
 
-/** With its alias; its members stay. */
+/** With its alias; its members stay. No error when there is none. */
+export function deleteGroupById(scope: Scope, id: string): void {
+  const { records } = scope;
+  orIfCorrupt(
+    () => {
+      const group = records.group(id);
+      if (group) deleteGroup(scope, group);
+    },
+    () => {
+      for (const member of records.memberIds(id)) removeEntity(scope, id, member);
+      records.deleteUnreadableGroup(id);
+    },
+  );
+}
+
 export function deleteGroup(scope: Scope, group: Group): void {
   const { records } = scope;
-  for (const id of records.memberIds(group.id)) removeEntity(scope, group, id);
+  for (const id of records.memberIds(group.id)) removeEntity(scope, group.id, id);
   for (const id of group.memberGroupIds) dropLink(scope, id, 'parentIds', group.id);
   for (const id of group.parentIds) dropLink(scope, id, 'memberGroupIds', group.id);
   if (group.alias) records.deleteAlias('group', group.alias);
@@ -118,7 +132,18 @@ export function writeGroupAlias(scope: Scope, write: GroupAliasWrite): Alias {
   return alias;
 }
 
-/** The group stays, with the members it has. */
+/** The group stays, with the members it has. No error when there is none. */
+export function deleteGroupAliasById(scope: Scope, id: string): void {
+  const { records } = scope;
+  orIfCorrupt(
+    () => {
+      const alias = records.aliasById('group', id);
+      if (alias) deleteGroupAlias(scope, alias);
+    },
+    () => records.deleteUnreadableAlias('group', id),
+  );
+}
+
 export function deleteGroupAlias(scope: Scope, alias: Alias): void {
   const group = scope.records.group(alias.canonicalId);
   if (group?.alias?.id === alias.id) changeGroup(scope, group, { alias: null });
@@ -177,17 +202,17 @@ function setMembers(scope: Scope, group: Group, entityIds: readonly string[]): v
   if (wanted.size > MEMBER_ENTITIES_MAX)
     throw new InvalidRequest(`a group can have at most ${MEMBER_ENTITIES_MAX} member entities`);
   const before = new Set(records.memberIds(group.id));
-  for (const id of before) if (!wanted.has(id)) removeEntity(scope, group, id);
+  for (const id of before) if (!wanted.has(id)) removeEntity(scope, group.id, id);
   for (const id of wanted.keys()) {
     const entity = before.has(id) ? undefined : records.entity(id);
     if (entity) joinGroup(scope, entity, group.id);
   }
 }
 
-function removeEntity(scope: Scope, group: Group, entityId: string): void {
+function removeEntity(scope: Scope, groupId: string, entityId: string): void {
   const entity = scope.records.entity(entityId);
-  if (entity) leaveGroup(scope, entity, group.id);
-  else scope.records.removeMember(group.id, entityId);
+  if (entity) leaveGroup(scope, entity, groupId);
+  else scope.records.removeMember(groupId, entityId);
 }
 
 function setSubgroups(scope: Scope, group: Group, ids: readonly string[]): Group {

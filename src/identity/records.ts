@@ -161,6 +161,13 @@ export class IdentityRecords {
     this.#view.delete(`${kind}-alias/id/${alias.id}`);
   }
 
+  /** One whose record is damaged: what it was an alias of keeps its id and is none the worse. */
+  deleteUnreadableAlias(kind: Kind, id: string): void {
+    const place = this.#view.getIndex(`${kind}-alias/id/${id}`);
+    if (place !== undefined) this.#view.delete(`${kind}-alias/name/${place}`);
+    this.#view.delete(`${kind}-alias/id/${id}`);
+  }
+
   /** Some of a mount's aliases; a damaged one is removed on the way. */
   aliasesOfMount(kind: Kind, accessor: string, limit: number): Alias[] {
     const view = this.#view.under(`${kind}-alias/name/${accessor}/`);
@@ -196,6 +203,12 @@ export class IdentityRecords {
   deleteGroup(group: Group): void {
     this.#view.delete(`group/id/${group.id}`);
     this.#view.delete(`group/name/${nameKey(group.name)}`);
+    this.#stampGroups();
+  }
+
+  /** One whose record is damaged; links of other groups to it lead nowhere then. */
+  deleteUnreadableGroup(id: string): void {
+    this.#view.delete(`group/id/${id}`);
     this.#stampGroups();
   }
 

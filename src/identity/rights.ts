@@ -1,3 +1,4 @@
+import { unlessCorrupt } from '../base/errors.ts';
 import type { TemplateIdentity } from '../policies/templates.ts';
 import { groupsAbove } from './groups.ts';
 import type { Entity, Group, GroupsStamp, IdentityRecords } from './records.ts';
@@ -49,7 +50,9 @@ export class RightsCache {
   find(records: IdentityRecords, entityId: string): Rights | undefined {
     const entity = records.currentEntity(entityId);
     if (!entity) return undefined;
-    const stamp = records.groupsStamp();
+    const stamp = unlessCorrupt<GroupsStamp | 'damaged' | undefined>(() => records.groupsStamp(), 'damaged');
+    // Until a group is changed, nothing tells what still holds.
+    if (stamp === 'damaged') return new Rights(records, entity);
     const known = this.#known.get(entity);
     if (known && known.stamp === stamp) return known.rights;
     const rights = new Rights(records, entity);

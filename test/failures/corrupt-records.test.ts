@@ -65,6 +65,30 @@ describe('one damaged record', () => {
     await node.ok('POST', `sys/policies/acl/${readerPolicy}`, { body: { policy: READER } });
     assert.equal((await node.request('GET', 'kv/b', { token: reader })).status, 200);
   });
+
+  it('can be deleted and made anew: an entity, an alias, a group', async () => {
+    const { ann, bob, group, aliasOfAnn } = store;
+    const logIn = (name: string) =>
+      node.request('POST', `auth/userpass/login/${name}`, {
+        token: '',
+        body: { password: `password of ${name}` },
+      });
+    const alias = keys.find((key) => /^identity\/root\/entity-alias\/name\/\w+\/ann$/.test(key)) ?? '';
+    for (const [key, name, path] of [
+      [`identity/root/entity/id/${ann}`, 'ann', `identity/entity/id/${ann}`],
+      [alias, 'ann', `identity/entity-alias/id/${aliasOfAnn}`],
+      [`identity/root/group/id/${group}`, 'bob', `identity/group/id/${group}`],
+    ] as const) {
+      await node.end().catch(() => {});
+      await node.restart({ between: () => damage(node, key) });
+      assert.equal((await logIn(name)).status, 500, key);
+      await node.ok('DELETE', path);
+      assert.equal((await logIn(name)).status, 200, key);
+      const body = { name: 'staff', policies: ['default'], member_entity_ids: [bob] };
+      await node.ok('POST', 'identity/group', { body });
+      assert.equal((await logIn('bob')).status, 200, key);
+    }
+  });
 });
 
 interface Store {
@@ -72,6 +96,12 @@ interface Store {
   readonly readerPolicy: string;
   readonly other: string;
   readonly wrapping: string;
+  /** Ids of entities. */
+  readonly ann: string;
+  readonly bob: string;
+  readonly aliasOfAnn: string;
+  /** Id of the group that one is in. */
+  readonly group: string;
   /** Which probes may fail when a record of that name is damaged; of other records none. */
   readonly consequences: readonly (readonly [record: RegExp, probes: RegExp])[];
 }
@@ -100,6 +130,7 @@ async function furnish(node: FailureNode): Promise<Store> {
   await post('sys/config/auditing/request-headers/x-color', { hmac: false });
   await post('sys/config/cors', { allowed_origins: ['http://127.0.0.1'] });
   await post('sys/audit/second', { type: 'file', options: { file_path: join(node.folder, 'second.log') } });
+  const people = await furnishPeople(node);
   const reader = await node.tokenWith(READER, { ttl: '1h' });
   const other = await node.tokenWith(READER, { ttl: '1h', no_parent: true });
   const mine = await node.tokenWith('path "cubbyhole/*" { capabilities = ["create", "update"] }');
@@ -119,13 +150,35 @@ async function furnish(node: FailureNode): Promise<Store> {
     wrapping,
     readerPolicy,
     otherPolicy: await policyOf(other),
+    ...people,
   });
-  return { reader, other, wrapping, readerPolicy, consequences };
+  return { reader, other, wrapping, readerPolicy, ...people, consequences };
+}
+
+type People = Pick<Store, 'ann' | 'bob' | 'aliasOfAnn' | 'group'>;
+
+/** Two who have logged in, one of them in a group. */
+async function furnishPeople(node: FailureNode): Promise<People> {
+  const logIn = async (name: string): Promise<string> => {
+    const body = { password: `password of ${name}` };
+    return (await node.ok('POST', `auth/userpass/login/${name}`, { token: '', body })).auth.entity_id;
+  };
+  const [ann, bob] = [await logIn('ann'), await logIn('bob')];
+  const body = { name: 'staff', policies: ['default'], member_entity_ids: [bob] };
+  const group = (await node.ok('POST', 'identity/group', { body })).data.id;
+  const [alias] = (await node.ok('GET', `identity/entity/id/${ann}`)).data.aliases;
+  return { ann, bob, group, aliasOfAnn: alias.id };
 }
 
 function consequencesIn(
   { domains, rootToken }: FailureNode,
-  names: { reader: string; other: string; wrapping: string; readerPolicy: string; otherPolicy: string },
+  names: People & {
+    reader: string;
+    other: string;
+    wrapping: string;
+    readerPolicy: string;
+    otherPolicy: string;
+  },
 ): Store['consequences'] {
   const { mounts, tokens } = domains;
   const mount = (path: string) => mounts.get(path)!.entry.uuid;
@@ -141,6 +194,13 @@ function consequencesIn(
     [`logical/${mount('secret/')}/\\w+/b`, /^secret b$/],
     [`logical/${mount('auth/userpass/')}/user/ann`, /^users ann$/],
     [`logical/${mount('auth/userpass/')}/user/bob`, /^users bob$/],
+    [`identity/root/entity/id/${names.ann}`, /^(users ann|entity)$/],
+    [`identity/root/entity/id/${names.bob}`, /^users bob$/],
+    ['identity/root/entity-alias/name/\\w+/ann', /^(users ann|entity)$/],
+    ['identity/root/entity-alias/name/\\w+/bob', /^users bob$/],
+    [`identity/root/entity-alias/id/`, /^alias of ann$/],
+    [`identity/root/group/id/${names.group}`, /^(users bob|group)$/],
+    ['identity/root/group/name/', /^group$/],
     [`logical/${mount('auth/approle/')}/`, /^approle$/],
     [`logical/${mount('auth/token/')}/roles/maker`, /^role$/],
     [`tokens/key/${tokens.keyOf(rootToken)}`, /(?<!^token other|users .*|approle)$/],
@@ -160,7 +220,10 @@ function consequencesIn(
 }
 
 /** What fails now, by name, with how; names begin with what they are about. */
-async function probes(node: FailureNode, { reader, other, wrapping }: Store): Promise<Map<string, string>> {
+async function probes(
+  node: FailureNode,
+  { reader, other, wrapping, ann }: Store,
+): Promise<Map<string, string>> {
   const failed = new Map<string, string>();
   const probe = async (what: string, method: string, path: string, sent = {}) => {
     const { status, text } = await node.request(method, path, sent);
@@ -206,6 +269,10 @@ async function probes(node: FailureNode, { reader, other, wrapping }: Store): Pr
   await probe('cors', 'GET', 'sys/config/cors');
   await probe('versions', 'LIST', 'sys/version-history');
   await probe('key', 'GET', 'sys/key-status');
+  await probe('entity', 'POST', 'identity/lookup/entity', { body: { id: ann } });
+  await probe('group', 'GET', 'identity/group/name/staff');
+  await probe('entities', 'LIST', 'identity/entity/id');
+  await probe('groups', 'LIST', 'identity/group/name');
   await probe('wrapped', 'POST', 'sys/wrapping/unwrap', { token: wrapping });
   return failed;
 }

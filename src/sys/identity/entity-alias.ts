@@ -2,7 +2,7 @@ import type { EnginePath } from '../../engine/engine.ts';
 import { type Fields, name, pairs, text } from '../../engine/fields.ts';
 import { pageFields, pageOf } from '../../engine/paging.ts';
 import { dataReply, type Reply } from '../../engine/reply.ts';
-import { deleteAlias, writeAlias } from '../../identity/aliases.ts';
+import { deleteAliasById, writeAlias } from '../../identity/aliases.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import type { SystemParts } from '../parts.ts';
 import { aliasInfo, idList, scopeOf, shownAlias } from './shown.ts';
@@ -92,12 +92,7 @@ function aliasPaths(
         },
         write: { handler: (context, input) => write(context, input.id, input) },
         delete: {
-          handler(context, input) {
-            const scope = scopeOf(parts, context);
-            const alias = scope.records.aliasById('entity', input.id);
-            if (alias) deleteAlias(scope, alias);
-            return undefined;
-          },
+          handler: (context, input) => void deleteAliasById(scopeOf(parts, context), input.id),
         },
       },
     }),

@@ -2,7 +2,7 @@ import type { EnginePath } from '../../engine/engine.ts';
 import { name, text } from '../../engine/fields.ts';
 import { pageFields, pageOf } from '../../engine/paging.ts';
 import { dataReply, type Reply } from '../../engine/reply.ts';
-import { deleteGroupAlias, writeGroupAlias } from '../../identity/groups.ts';
+import { deleteGroupAliasById, writeGroupAlias } from '../../identity/groups.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import type { SystemParts } from '../parts.ts';
 import { aliasInfo, idList, scopeOf, shownAlias } from './shown.ts';
@@ -66,12 +66,7 @@ export function groupAliasPaths(parts: SystemParts): EnginePath[] {
         },
         write: { handler: (context, input) => write(context, input.id, input) },
         delete: {
-          handler(context, input) {
-            const scope = scopeOf(parts, context);
-            const alias = scope.records.aliasById('group', input.id);
-            if (alias) deleteGroupAlias(scope, alias);
-            return undefined;
-          },
+          handler: (context, input) => void deleteGroupAliasById(scopeOf(parts, context), input.id),
         },
       },
     }),

@@ -3,7 +3,7 @@ import type { EnginePath } from '../../engine/engine.ts';
 import { type Input, list, name, pairs, restOfPath, text } from '../../engine/fields.ts';
 import { pageFields, pageOf } from '../../engine/paging.ts';
 import { listReply, type Reply } from '../../engine/reply.ts';
-import { createGroup, deleteGroup, updateGroup } from '../../identity/groups.ts';
+import { createGroup, deleteGroup, deleteGroupById, updateGroup } from '../../identity/groups.ts';
 import { normalName } from '../../identity/names.ts';
 import type { Group } from '../../identity/records.ts';
 import type { Scope } from '../../identity/scope.ts';
@@ -83,10 +83,7 @@ function byId(parts: SystemParts): EnginePath[] {
           },
         },
         delete: {
-          handler(context, input) {
-            const scope = scopeOf(parts, context);
-            return remove(scope, scope.records.group(input.id));
-          },
+          handler: (context, input) => void deleteGroupById(scopeOf(parts, context), input.id),
         },
       },
     }),
@@ -132,7 +129,9 @@ function byName(parts: SystemParts): EnginePath[] {
         delete: {
           handler(context, input) {
             const scope = scopeOf(parts, context);
-            return remove(scope, scope.records.groupByName(input.name));
+            const group = scope.records.groupByName(input.name);
+            if (group) deleteGroup(scope, group);
+            return undefined;
           },
         },
       },
@@ -156,10 +155,6 @@ function write(scope: Scope, before: Group | undefined, input: GroupInput): Repl
 function shown(scope: Scope, group: Group | undefined): Reply {
   if (!group) throw new NotFound();
   return shownGroup(scope, group);
-}
-
-function remove(scope: Scope, group: Group | undefined): undefined {
-  if (group) deleteGroup(scope, group);
 }
 
 /** A name that only served to find it does not change its spelling. */

@@ -1,5 +1,6 @@
 import type { Page } from '../../barrier/view.ts';
 import { rfc3339 } from '../../base/clock.ts';
+import { unlessCorrupt } from '../../base/errors.ts';
 import type { UnknownRecord } from '../../base/json.ts';
 import { listReply, type Reply } from '../../engine/reply.ts';
 import { MEMBER_ENTITIES_MAX } from '../../identity/groups.ts';
@@ -95,7 +96,7 @@ export function idList(
       warnings: [`key_info is left out of lists of more than ${KEY_INFO_MAX} keys; see after and limit`],
     };
   const known = ids.flatMap((id) => {
-    const shown = info(id);
+    const shown = unlessCorrupt(() => info(id), undefined);
     return shown ? [[id, shown] as const] : [];
   });
   return listReply(ids, Object.fromEntries(known));
