@@ -1,26 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Barrier } from '../barrier/barrier.ts';
-import { ManualClock } from '../base/clock.ts';
+import { openLifecycle } from '../../test/lifecycle.ts';
 import { InvalidRequest, NotInitialized, Sealed } from '../base/errors.ts';
-import { silentLogger } from '../base/logger.ts';
 import { seededRandom } from '../base/random.ts';
-import { openLocalLog } from '../log/local.ts';
 import { type Seal, SealUnavailable } from '../seal/seal.ts';
 import { localSeal } from '../seal/wrapping-key.ts';
-import { MemoryDisk, openMemoryCopy } from '../store/memory.ts';
-import { openStore } from '../store/open.ts';
+import type { MemoryDisk } from '../store/memory.ts';
 import type { Initialization } from './initialization.ts';
-import { Lifecycle } from './lifecycle.ts';
-import { configuredSeal, Seals } from './seals.ts';
+import { configuredSeal } from './seals.ts';
 
-/** What is open while unsealed, as far as a lifecycle sees it. */
-class Inside {
-  starts = 0;
-  stops = 0;
-  failing: Error | undefined;
-  failingStop: Error | undefined;
-}
+const open = ({ seals = [], ...rest }: { disk?: MemoryDisk; seals?: readonly Seal[]; seed?: number } = {}) =>
+  openLifecycle({ ...rest, seals: seals.map((seal) => configuredSeal(seal)) });
 
 const STATIC_KEY = Buffer.alloc(32, 9);
 const autoSeal = (key = STATIC_KEY): Seal =>
@@ -40,42 +30,6 @@ const awaySeal: Seal = {
   unwrap: () => Promise.reject(new SealUnavailable('away')),
   close: () => {},
 };
-
-async function open({ disk = new MemoryDisk(), seals = [] as readonly Seal[], seed = 1 } = {}) {
-  const clock = new ManualClock();
-  const random = seededRandom(seed);
-  const copy = openMemoryCopy({ disk });
-  const log = openLocalLog({ copy });
-  const store = openStore({ copy, log, fence: await log.lead() });
-  const barrier = new Barrier({ clock, random });
-  const inside = new Inside();
-  const lifecycle = new Lifecycle({
-    store,
-    barrier,
-    seals: new Seals(seals.map((seal) => configuredSeal(seal))),
-    open: () => ({
-      initialize: (session) => session.view('').put('first', true),
-      async start(session) {
-        assert.equal(session.view('').get('first'), true);
-        inside.starts++;
-        if (inside.failing) throw inside.failing;
-      },
-      async stop() {
-        inside.stops++;
-        if (inside.failingStop) throw inside.failingStop;
-      },
-      createRootToken: () => 'hvs.root',
-    }),
-    clock,
-    random,
-    log: silentLogger,
-    clusterName: undefined,
-    storageType: 'inmem',
-    version: '1.0.0',
-    buildDate: '',
-  });
-  return { disk, store, barrier, inside, lifecycle };
-}
 
 const FIVE = { secret_shares: 5, secret_threshold: 3 };
 
