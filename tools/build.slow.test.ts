@@ -15,7 +15,7 @@ test('what is shipped runs with nothing but Node beside it', async (t) => {
   await t.test('it is the program, the server and compiled parts', async () => {
     const files = await readdir(join(folder.path, 'dist'));
     const own = files.filter((name) => !name.endsWith('.node') && !/^server-[A-Z0-9]+\.mjs$/.test(name));
-    assert.deepEqual(own.sort(), ['coffer.mjs', 'server.mjs']);
+    assert.deepEqual(own.sort(), ['coffer.mjs', 'pkcs11.mjs', 'server.mjs']);
   });
 
   await t.test('it tells its version', async () => {

@@ -1,7 +1,7 @@
 /**
  * `npm run build`: Coffer as it is shipped, in dist/, needing nothing but Node 26: the program `coffer.mjs`, what
  * `coffer server` loads (`server.mjs`, apart so that the other commands start fast), what that loads when it is first used
- * (`server-*.mjs`), and the compiled parts of the npm packages that have some (`*.node`, for the platform that built them).
+ * (`server-*.mjs`), the process that it starts for HSMs (`pkcs11.mjs`), and the compiled parts of the npm packages that have some (`*.node`, for the platform that built them).
  */
 import { chmod, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -23,6 +23,18 @@ const lmdbPlugin: Plugin = {
     onResolve({ filter: /^node-gyp-build-optional-packages$/ }, () => ({ path: 'addon', namespace: 'lmdb' }));
     onLoad({ filter: /.*/, namespace: 'lmdb' }, () => ({
       contents: `module.exports = () => require(${JSON.stringify(lmdbAddon())});`,
+      resolveDir: projectRoot,
+    }));
+  },
+};
+
+/** koffi looks for its compiled part in node_modules when it runs; all that Coffer uses of it is in there. */
+const koffiPlugin: Plugin = {
+  name: 'koffi',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^koffi$/ }, () => ({ path: 'addon', namespace: 'koffi' }));
+    onLoad({ filter: /.*/, namespace: 'koffi' }, () => ({
+      contents: `module.exports = require(${JSON.stringify(koffiAddon())});`,
       resolveDir: projectRoot,
     }));
   },
@@ -58,6 +70,7 @@ export async function buildCoffer(folder: string): Promise<string> {
   const program = join(folder, 'coffer.mjs');
   await bundle({ coffer: 'bin/coffer.ts' }, { folder, plugins: [serverApartPlugin] });
   await bundle({ server: 'src/serve/serve.ts' }, { folder, plugins: [lmdbPlugin], splitting: true });
+  await bundle({ pkcs11: 'src/seal/pkcs11/child.ts' }, { folder, plugins: [koffiPlugin] });
   await chmod(program, 0o755);
   return program;
 }
@@ -90,6 +103,12 @@ function lmdbAddon(): string {
   const require = createRequire(join(projectRoot, 'node_modules', 'lmdb', 'package.json'));
   const load: { resolve(folder: string): string } = require('node-gyp-build-optional-packages');
   return load.resolve(join(projectRoot, 'node_modules', 'lmdb'));
+}
+
+function koffiAddon(): string {
+  const platform = `${process.platform}-${process.arch}`;
+  const folder = join(projectRoot, 'node_modules', '@koromix', `koffi-${platform}`);
+  return join(folder, platform.replace('-', '_'), 'koffi.node');
 }
 
 if (import.meta.main) {

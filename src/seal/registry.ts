@@ -1,4 +1,5 @@
 import { type SealDeps, SealInvalid, type SealOptions } from './options.ts';
+import { openPkcs11 } from './pkcs11/service.ts';
 import type { Seal } from './seal.ts';
 import { type KeyService, serviceSeal } from './service.ts';
 import { openAwsKms } from './services/awskms.ts';
@@ -13,6 +14,7 @@ const SERVICES: ReadonlyMap<string, (options: SealOptions, deps: SealDeps) => Ke
   ['awskms', openAwsKms],
   ['gcpckms', openGcpKms],
   ['azurekeyvault', openAzureKeyVault],
+  ['pkcs11', openPkcs11],
 ]);
 
 /**

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import { systemRandom as random } from '../base/random.ts';
+import { sealConformance } from './conformance.ts';
 import { isStale, type Seal, SealUnavailable, UnwrapFailed, unwrapWithAny, wrapWithAll } from './seal.ts';
 import { createShamirSeal, RECOVERY, unwrapWithShares } from './shamir.ts';
 import { collectShares } from './shares.ts';
@@ -15,6 +16,28 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'coffer-seal-'));
 });
 after(() => rm(folder, { recursive: true }));
+
+sealConformance(
+  'static',
+  async () => {
+    const keys = ['ab', 'cd'].map((byte) => byte.repeat(32));
+    let config = { current_key_id: '1', current_key: keys[0]! };
+    return {
+      open: () => openStaticSeal(config, deps),
+      async rotate() {
+        const { current_key_id: previous_key_id, current_key: previous_key } = config;
+        config = Object.assign(
+          { current_key_id: '2', current_key: keys[1]! },
+          { previous_key_id, previous_key },
+        );
+      },
+      away: async () => async () => {},
+      secrets: keys,
+      close: async () => {},
+    };
+  },
+  { local: true },
+);
 
 const environment: Record<string, string> = {};
 const deps = { random, logger: silentLogger, environment };

@@ -18,6 +18,8 @@ interface DebianPackage {
 const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'postgresql', found: () => globSync('/usr/lib/postgresql/*/bin/postgres').length > 0 },
   { name: 'openssl', found: () => runs('openssl', 'version') },
+  { name: 'softhsm2', found: () => globSync('/usr/lib/{*/,}softhsm/libsofthsm2.so').length > 0 },
+  { name: 'opensc', found: () => existsSync('/usr/bin/pkcs11-tool') },
   { name: 'python3-pip', found: () => runs('python3', '-m', 'pip', '--version') },
 ];
 

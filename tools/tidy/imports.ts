@@ -59,6 +59,7 @@ const PACKAGE_USERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['@aws-sdk/client-kms', ['seal']],
   ['@node-rs/bcrypt', ['crypto']],
   ['jose', ['identity', 'sys']],
+  ['koffi', ['seal']],
   ['lmdb', ['store']],
   ['openpgp', ['seal', 'sys']],
   ['pg', ['secrets/database', 'log']],
