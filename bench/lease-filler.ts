@@ -65,7 +65,7 @@ async function fill(domains: Domains, { users, logins }: { users: number; logins
 
 /** A lease as `database/creds/role-…` registers it. */
 function makeUser({ mounts, leases, tokens }: Domains, session: Session, role: number): void {
-  const mount = mounts.get('database/');
+  const mount = mounts.root.get('database/');
   if (!mount) throw new Error('nothing is mounted at database/');
   let tokenKey = owners.get(role);
   if (tokenKey === undefined) {

@@ -156,7 +156,7 @@ function observeCore({ metrics, lifecycle, inFlight, domains }: Observed): void 
     const now = domains();
     if (!now) return undefined;
     let names = 0;
-    for (const locked of now.lockouts.locked((accessor) => now.mounts.byAccessor(accessor)).values())
+    for (const locked of now.lockouts.locked((accessor) => now.mounts.loadedByAccessor(accessor)).values())
       names += locked.length;
     return names;
   });
@@ -184,7 +184,7 @@ function observeSeals({ metrics, lifecycle }: Observed): void {
 }
 
 function observeMounts({ metrics, domains }: Observed): void {
-  const mounts = () => [...(domains()?.mounts.all() ?? [])];
+  const mounts = () => [...(domains()?.mounts.loaded() ?? [])];
   metrics.observed('core.mount_table.num_entries', () => {
     const counts = new Map<string, { labels: Labels; count: number }>();
     for (const { entry } of mounts()) {

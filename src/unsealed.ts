@@ -22,9 +22,13 @@ import type { MetricsPage } from './metrics/page.ts';
 import type { TelemetrySettings } from './metrics/settings.ts';
 import { UsageGauges } from './metrics/usage.ts';
 import { type MountClass, routePath } from './mounts/entry.ts';
-import { type EngineRegistry, Mounts, type NewMount } from './mounts/mounts.ts';
+import { type EngineRegistry, Mounts } from './mounts/mounts.ts';
+import { OWN_MOUNTS, type OwnMount } from './mounts/own.ts';
 import { Periodic } from './mounts/periodic.ts';
-import { type WorkParts, workContext } from './mounts/work.ts';
+import { forgetToken } from './mounts/token-places.ts';
+import type { WorkParts } from './mounts/work.ts';
+import { ROOT_ID } from './namespaces/namespace.ts';
+import { Namespaces } from './namespaces/namespaces.ts';
 import type { Domains } from './pipeline/exchange.ts';
 import { PasswordPolicies } from './policies/password-store.ts';
 import { Policies } from './policies/store.ts';
@@ -37,6 +41,7 @@ import { loadSettings } from './sys/config.ts';
 import { systemEngine } from './sys/engine.ts';
 import { identityEngine } from './sys/identity/engine.ts';
 import { endMount } from './sys/mount-ending.ts';
+import { NamespaceEnding } from './sys/namespace-ending.ts';
 import type { ServerFacts, SystemParts } from './sys/parts.ts';
 import { tokenEngine } from './sys/token/engine.ts';
 import { recordVersion } from './sys/version-history.ts';
@@ -70,7 +75,8 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
   const registry = new Map<MountClass, EngineType[]>();
   const passwordPolicies = new PasswordPolicies({ random: options.random });
   const domains = openDomains(options, registry, passwordPolicies);
-  const { mounts, tokens, leases, policies, identity, quotas, audit, openSession: session } = domains;
+  const { namespaces, mounts, tokens, leases, policies, identity, quotas, audit } = domains;
+  const session = domains.openSession;
   const reencryption = new Reencryption({ ...options, log });
   const rotation = new KeyRotation({ ...options, openSession: session, reencryption, log });
   options.metrics.observed('barrier.reencryption_remaining', () => reencryption.remaining);
@@ -90,12 +96,14 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     log: options.log.named('snapshot'),
     countDue: () => leases.countDue(DUE_SHOWN_MAX),
   });
+  const namespaceEnding = new NamespaceEnding({ ...domains, clock: options.clock, log });
   const parts: SystemParts = {
     ...systemParts(options, domains, rotation),
     reencryption,
     ceremonies,
     snapshots,
     restored,
+    namespaceEnding,
   };
   fillRegistry(registry, [
     ...options.engines,
@@ -105,32 +113,34 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     identityEngine(parts),
     systemEngine(parts, passwordPolicies),
   ]);
-  const periodic = new Periodic({ ...domains, mounts: () => mounts.all(), clock: options.clock, log });
+  const periodic = new Periodic({ ...domains, clock: options.clock, log });
   const usage = new UsageGauges({ ...options, ...domains, log });
   return {
     domains,
     initialize(within) {
       tokens.initialize(within);
       tokens.start(within);
-      policies.initialize(within);
-      for (const mount of FIRST_MOUNTS) mounts.enable(within, mount);
+      policies.initialize(within, ROOT_ID);
+      for (const mount of OWN_MOUNTS) mounts.enable(within, rootMount(mount));
     },
     async start(within) {
       snapshots.proveRestored();
       tokens.start(within);
+      const leavingNamespaces = namespaces.load(within);
       const leaving = mounts.load(within);
-      restoreFirstMounts(mounts, within, log);
+      restoreOwnMounts(mounts, within, log);
       quotas.start(within);
       audit.load(within);
       await audit.declare(within, options.declaredAudits);
       loadSettings({ server }, within);
       recordVersion(within, server);
-      policies.removeExpired(within);
+      policies.removeExpired(within, ROOT_ID);
       rotation.start();
       restored.whenConfirmed(() => {
         tokens.resume(session());
         leases.start();
         periodic.start();
+        for (const namespace of leavingNamespaces) void namespaceEnding.begin(namespace);
       });
       usage.start();
       for (const entry of leaving) {
@@ -144,6 +154,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       ceremonies.close();
       usage.stop();
       restored.stop();
+      namespaceEnding.stop();
       await periodic.stop();
       leases.stop();
       tokens.stop();
@@ -159,45 +170,17 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
 /** Beyond it, how many leases are due is of no more interest. */
 const DUE_SHOWN_MAX = 100_000;
 
-const FIRST_MOUNTS: readonly NewMount[] = [
-  {
-    path: 'sys/',
-    class: 'system',
-    type: 'system',
-    uuid: '00000000-0000-4000-8000-000000000001',
-    description: 'system endpoints used for control, policy and debugging',
-  },
-  {
-    path: 'cubbyhole/',
-    class: 'secret',
-    type: 'cubbyhole',
-    uuid: '00000000-0000-4000-8000-000000000002',
-    description: 'per-token private secret storage',
-    local: true,
-  },
-  {
-    path: 'token/',
-    class: 'auth',
-    type: 'token',
-    uuid: '00000000-0000-4000-8000-000000000003',
-    description: 'token based credentials',
-  },
-  {
-    path: 'identity/',
-    class: 'system',
-    type: 'identity',
-    uuid: '00000000-0000-4000-8000-000000000004',
-    description: 'identity store',
-  },
-];
+function rootMount({ rootUuid: uuid, ...mount }: OwnMount) {
+  return { ...mount, uuid };
+}
 
 /** Where the record of one is damaged: without them nobody could do anything about it. What it was tuned to is lost. */
-function restoreFirstMounts(mounts: Mounts, within: Session, log: Logger): void {
-  for (const mount of FIRST_MOUNTS) {
+function restoreOwnMounts(mounts: Mounts, within: Session, log: Logger): void {
+  for (const mount of OWN_MOUNTS) {
     const path = routePath(mount);
-    if (mounts.get(path)) continue;
+    if (mounts.root.get(path)) continue;
     log.error('a mount of the server itself was not there and is made anew', { path });
-    mounts.enable(within, mount);
+    mounts.enable(within, rootMount(mount));
   }
 }
 
@@ -212,10 +195,13 @@ function openDomains(
     clock,
     random,
     log: options.log.named('engine'),
-    generatePassword: (within, policyName) => passwordPolicies.generate(within, policyName),
+    generatePassword: (within, namespaceId, policyName) =>
+      passwordPolicies.generate(within, namespaceId, policyName),
   };
+  const namespaces = new Namespaces({ random, log: options.log.named('namespace') });
   const mounts = new Mounts({
     registry,
+    namespaces,
     limits: server.limits,
     moved: (within, from, to) => quotas.mountMoved(within, from, to),
     clock,
@@ -234,13 +220,12 @@ function openDomains(
     openSession: session,
     cleared(within, tokenKey) {
       wrapping.clear(within, tokenKey);
-      for (const mount of mounts.all())
-        mount.engine?.forgetToken?.(workContext(work, within, mount), tokenKey);
+      forgetToken({ mounts, work, isThere: (id) => namespaces.byId(id) !== undefined }, within, tokenKey);
     },
   });
   const leases = new Leases({
     openSession: session,
-    mountByUuid: (uuid) => mounts.byUuid(uuid),
+    mountByUuid: (within, place) => mounts.byUuid(within, place),
     revokeToken: (within, token) => tokens.revokeLeased(within, token),
     metrics: options.metrics,
     work,
@@ -265,6 +250,7 @@ function openDomains(
   const quotas: Quotas = new Quotas({ clock, random });
   return {
     openSession: session,
+    namespaces,
     mounts,
     tokens,
     leases,
@@ -282,7 +268,7 @@ function systemParts(
   options: UnsealedOptions,
   domains: Domains,
   rotation: KeyRotation,
-): Omit<SystemParts, 'ceremonies' | 'reencryption' | 'snapshots' | 'restored'> {
+): Omit<SystemParts, 'ceremonies' | 'reencryption' | 'snapshots' | 'restored' | 'namespaceEnding'> {
   const { barrier, lifecycle, metrics, metricsPage, clock, random, logLevels, server } = options;
   return {
     ...domains,

@@ -15,6 +15,7 @@ import { createMetrics } from '../src/metrics/metrics.ts';
 import type { MountClass } from '../src/mounts/entry.ts';
 import { Mounts } from '../src/mounts/mounts.ts';
 import type { WorkParts } from '../src/mounts/work.ts';
+import { Namespaces } from '../src/namespaces/namespaces.ts';
 import { MemoryDisk, openMemoryCopy } from '../src/store/memory.ts';
 import { openStore } from '../src/store/open.ts';
 import { Tokens } from '../src/tokens/tokens.ts';
@@ -42,7 +43,8 @@ export async function openDomains(options: DomainsOptions = {}) {
   const work: WorkParts = { clock, random, log, generatePassword: () => 'generated' };
   const registry = new Map<MountClass, EngineType[]>();
   for (const type of engines) registry.set(type.class, [...(registry.get(type.class) ?? []), type]);
-  const mounts = new Mounts({ registry, limits: LIMITS, clock, random, log });
+  const namespaces = new Namespaces({ random, log });
+  const mounts = new Mounts({ registry, namespaces, limits: LIMITS, clock, random, log });
   const tokens: Tokens = new Tokens({
     clock,
     random,
@@ -57,7 +59,7 @@ export async function openDomains(options: DomainsOptions = {}) {
   });
   const leases: Leases = new Leases({
     openSession: session,
-    mountByUuid: (uuid) => mounts.byUuid(uuid),
+    mountByUuid: (within, place) => mounts.byUuid(within, place),
     revokeToken: (within, token) => tokens.revokeLeased(within, token),
     metrics: createMetrics(),
     work,
@@ -70,11 +72,26 @@ export async function openDomains(options: DomainsOptions = {}) {
   if (first.view('').get('core/token-salt') === undefined) tokens.initialize(first);
   tokens.start(first);
   tokens.resume(first);
+  namespaces.load(first);
   mounts.load(first);
   leases.start();
   first.apply();
   await first.settled();
-  return { disk, clock, random, store, barrier, session, work, mounts, tokens, leases, wrapping, settle };
+  return {
+    disk,
+    clock,
+    random,
+    store,
+    barrier,
+    session,
+    work,
+    namespaces,
+    mounts,
+    tokens,
+    leases,
+    wrapping,
+    settle,
+  };
 }
 
 const ROOT_KEY = Buffer.alloc(32, 7);

@@ -84,6 +84,10 @@ export class Sealed extends CofferError {
     super(message, options);
   }
 }
+/** 503: an operator has locked the API of a namespace. */
+export class ApiLocked extends CofferError {
+  readonly code = 'api_locked';
+}
 /** 400 before initialisation on most paths; 503 on health-like ones. */
 export class NotInitialized extends CofferError {
   readonly code = 'not_initialized';

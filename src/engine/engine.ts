@@ -24,8 +24,10 @@ export interface EngineType {
   readonly aliases?: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** The host's own: its handlers are handed a `SystemContext` (mounts/). */
   readonly host?: boolean;
-  /** Mounted by the host only, once, never removed (`sys`, `identity`, `token`, `cubbyhole`). */
+  /** Mounted by the host only, once in each namespace, never removed (`sys`, `identity`, `token`, `cubbyhole`). */
   readonly singleton?: boolean;
+  /** Whether periodic work is to be done also while nobody uses the mount. Types with periodic work say so. */
+  readonly wakes?: boolean;
   /** Checks mount options before the mount exists, or is tuned from `before`; throws `InvalidRequest`. */
   checkOptions?(options: Readonly<Record<string, string>>, before?: Readonly<Record<string, string>>): void;
   /** Opens one mount. A throw fails this mount alone. */

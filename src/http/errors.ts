@@ -29,6 +29,7 @@ const STATUS_BY_CODE: ReadonlyMap<string, number> = new Map([
   ['quota_exceeded', 429],
   ['overloaded', 503],
   ['sealed', 503],
+  ['api_locked', 503],
   ['not_initialized', 400],
   ['outside_failure', 502],
   ['corrupt_record', 500],

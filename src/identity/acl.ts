@@ -1,7 +1,7 @@
 import type { Session } from '../barrier/session.ts';
 import type { Acl } from '../policies/acl.ts';
 import type { Policies } from '../policies/store.ts';
-import type { Token } from '../tokens/token.ts';
+import { namespaceIdOf, type Token } from '../tokens/token.ts';
 import type { Identity } from './identity.ts';
 import { rightsInForce } from './rights.ts';
 
@@ -13,8 +13,9 @@ export function aclOfToken(
   session: Session,
   token: Token,
 ): Acl {
-  if (token.entityId === '') return policies.aclFor(session, token.policies);
+  const namespaceId = namespaceIdOf(token);
+  if (token.entityId === '') return policies.aclFor(session, namespaceId, token.policies);
   const rights = rightsInForce(identity.rightsOfToken(session, token));
-  if (!rights) return policies.aclFor(session, NOTHING);
-  return policies.aclFor(session, rights.with(token.policies), rights.template);
+  if (!rights) return policies.aclFor(session, namespaceId, NOTHING);
+  return policies.aclFor(session, namespaceId, rights.with(token.policies), rights.template);
 }

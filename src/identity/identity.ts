@@ -1,9 +1,8 @@
 import type { Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import { ROOT_NAMESPACE } from '../mounts/entry.ts';
 import type { Mounts, OpenMount } from '../mounts/mounts.ts';
-import type { Token } from '../tokens/token.ts';
+import { namespaceIdOf, type Token } from '../tokens/token.ts';
 import { deleteAlias } from './aliases.ts';
 import { deleteGroupAlias } from './groups.ts';
 import { type Claim, entityForLogin, syncGroups } from './logins.ts';
@@ -14,7 +13,7 @@ import type { Scope } from './scope.ts';
 export interface IdentityOptions {
   readonly clock: Clock;
   readonly random: Random;
-  readonly mounts: Pick<Mounts, 'byAccessor'>;
+  readonly mounts: Pick<Mounts, 'table'>;
 }
 
 /** What the host asks of identities: at logins, at each request, and when a mount goes. */
@@ -27,7 +26,9 @@ export class Identity {
   }
 
   within(session: Session, namespaceId: string): Scope {
-    return { ...this.#options, namespaceId, records: new IdentityRecords(session, namespaceId) };
+    const { clock, random, mounts } = this.#options;
+    const records = new IdentityRecords(session, namespaceId);
+    return { clock, random, namespaceId, records, mounts: mounts.table(session, namespaceId) };
   }
 
   /** The rights of whom a login claims to be; the entity is made where there is none. Throws `PermissionDenied`. */
@@ -40,9 +41,9 @@ export class Identity {
   }
 
   /** What a token's entity adds to it; undefined when it has none, or it is gone: see `rightsInForce`. */
-  rightsOfToken(session: Session, token: Pick<Token, 'entityId'>): Rights | undefined {
+  rightsOfToken(session: Session, token: Pick<Token, 'entityId' | 'namespaceId'>): Rights | undefined {
     if (token.entityId === '') return undefined;
-    return this.#rights.find(new IdentityRecords(session, ROOT_NAMESPACE.id), token.entityId);
+    return this.#rights.find(new IdentityRecords(session, namespaceIdOf(token)), token.entityId);
   }
 
   /** How many entities there are. */

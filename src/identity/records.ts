@@ -8,6 +8,7 @@
 import type { Session } from '../barrier/session.ts';
 import type { Page, View } from '../barrier/view.ts';
 import { unlessCorrupt } from '../base/errors.ts';
+import { namespacedPrefix } from '../namespaces/namespace.ts';
 import { nameKey } from './names.ts';
 
 export type Metadata = Readonly<Record<string, string>>;
@@ -84,7 +85,7 @@ export class IdentityRecords {
   readonly #view: View;
 
   constructor(session: Session, namespaceId: string) {
-    this.#view = session.view(`identity/${namespaceId}/`);
+    this.#view = session.view(namespacedPrefix('identity', namespaceId));
   }
 
   entity(id: string): Entity | undefined {

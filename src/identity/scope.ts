@@ -1,22 +1,23 @@
 import type { Clock } from '../base/clock.ts';
 import { InvalidRequest } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
-import type { Mounts, OpenMount } from '../mounts/mounts.ts';
+import type { MountTable, OpenMount } from '../mounts/mounts.ts';
 import type { IdentityRecords } from './records.ts';
 
 /** What work on one namespace's identities has at hand. */
 export interface Scope {
   readonly records: IdentityRecords;
   readonly namespaceId: string;
-  readonly mounts: Pick<Mounts, 'byAccessor'>;
+  /** The namespace's. */
+  readonly mounts: Pick<MountTable, 'byAccessor'>;
   readonly clock: Clock;
   readonly random: Random;
 }
 
 /** The auth method of an accessor, in this namespace. */
-export function authMount({ mounts, namespaceId }: Scope, accessor: string): OpenMount | undefined {
+export function authMount({ mounts }: Scope, accessor: string): OpenMount | undefined {
   const mount = mounts.byAccessor(accessor);
-  return mount?.entry.class === 'auth' && mount.info.namespace.id === namespaceId ? mount : undefined;
+  return mount?.entry.class === 'auth' ? mount : undefined;
 }
 
 /** Throws `InvalidRequest`. */

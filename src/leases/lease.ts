@@ -1,8 +1,10 @@
 import { goDuration } from '../engine/duration.ts';
+import type { MountPlace } from '../mounts/records.ts';
+import { namespaceIdIn } from '../namespaces/namespace.ts';
 
 /** A lease as stored: all that renewal and revocation need, whatever has become of role and mount configuration. */
 export interface Lease {
-  /** `<request path>/<24 random characters>`; for tokens `<request path>/h<token key>`. */
+  /** `<request path>/<24 random characters>`, for tokens `<request path>/h<token key>`; outside the root then `.<namespace id>`. */
   readonly id: string;
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
@@ -38,6 +40,11 @@ export interface TokenLease {
   readonly accessor: string;
   /** The key of the token that it was made with; undefined for an orphan. */
   readonly parent: string | undefined;
+}
+
+/** Where the mount is that issued a lease. */
+export function placeOf(leaseId: string, { mountUuid }: SecretLease): MountPlace {
+  return { namespaceId: namespaceIdIn(leaseId), uuid: mountUuid };
 }
 
 /** After this many failures a lease counts as irrevocable: still retried, and shown to operators. */

@@ -87,7 +87,7 @@ async function open(options: DomainsOptions = {}, outside = new Outside()): Prom
   const domains = await openDomains({ ...options, disk, engines: [type] });
   const session = domains.session();
   for (const path of ['a', 'b']) {
-    if (!domains.mounts.get(`${path}/`))
+    if (!domains.mounts.root.get(`${path}/`))
       domains.mounts.enable(session, { path, class: 'secret', type: 'leasing' });
   }
   await persist(session);
@@ -100,7 +100,7 @@ async function open(options: DomainsOptions = {}, outside = new Outside()): Prom
       const within = domains.session();
       if (kind === 'outside') outside.alive.add(name);
       const { id } = domains.leases.register(within, {
-        mount: domains.mounts.get(`${mount}/`)!,
+        mount: domains.mounts.root.get(`${mount}/`)!,
         path: `${mount}/creds/${name}`,
         grant: { kind, internal: { name }, ttl, renewable: true },
         tokenKey,
@@ -155,7 +155,7 @@ test('a lease counts as gone from its expiry on, whether or not it was cleaned u
   const lease = bench.lease('a');
   bench.outside.mode = 'hang';
   bench.clock.advance(60_000);
-  assert.equal(bench.leases.find(bench.session(), lease.id), undefined);
+  assert.equal(bench.leases.find(bench.session(), 'root', lease.id), undefined);
   await assert.rejects(bench.leases.renew(bench.session(), lease, 10), InvalidRequest);
 });
 
@@ -202,7 +202,7 @@ test('a lease that is revoked while it is being renewed stays revoked', async ()
   const session = bench.session();
   const renewal = bench.leases.renew(session, lease, 1000);
   bench.outside.mode = 'hang';
-  await bench.leases.revoke(bench.session(), lease.id, { wait: false });
+  await bench.leases.revoke(bench.session(), 'root', lease.id, { wait: false });
   go();
   await assert.rejects(renewal, /lease not found/);
   bench.clock.advance(0);
@@ -216,11 +216,11 @@ test('a lease that is revoked while it is being renewed stays revoked', async ()
 test('what is local ends with the request that revokes it', async () => {
   const bench = await open();
   const lease = bench.lease('a', { kind: 'local' });
-  await bench.leases.revoke(bench.session(), lease.id, { wait: false });
+  await bench.leases.revoke(bench.session(), 'root', lease.id, { wait: false });
   assert.deepEqual(bench.local, ['a']);
   assertNothingLeft(bench);
   const stuck = bench.lease('stuck', { kind: 'local' });
-  await assert.rejects(bench.leases.revoke(bench.session(), stuck.id, { wait: true }), /stuck/);
+  await assert.rejects(bench.leases.revoke(bench.session(), 'root', stuck.id, { wait: true }), /stuck/);
   assert.equal(bench.get(stuck)?.attempts, 1);
 });
 
@@ -238,13 +238,13 @@ test('a revocation that fails is retried, ever later, and shown once it failed o
         const expected = Math.min(5 * 2 ** (attempts - 1), 86_400);
         assert.equal(now.attempts, attempts);
         assert.ok(seconds >= expected * 0.75 && seconds < expected * 1.25, `${attempts}: ${seconds}`);
-        assert.equal([...irrevocableIds(bench.session())].length, attempts >= 6 ? 1 : 0);
+        assert.equal([...irrevocableIds(bench.session(), 'root')].length, attempts >= 6 ? 1 : 0);
         bench.clock.advance(now.dueAtMs - bench.clock.now());
         await settle(10);
       }
       assert.equal(bench.get(lease)?.lastError, 'the database is away');
       bench.outside.mode = 'ok';
-      await bench.leases.revoke(bench.session(), lease.id, { wait: true });
+      await bench.leases.revoke(bench.session(), 'root', lease.id, { wait: true });
       assertNothingLeft(bench);
     }),
     { numRuns: 5 },
@@ -276,8 +276,8 @@ test('a prefix ends with all below it, and nothing beside it', async () => {
   const bench = await open();
   for (let i = 0; i < 300; i++) bench.lease(`team/${i}`, { kind: i % 2 ? 'local' : 'outside' });
   const beside = bench.lease('teams');
-  await bench.leases.revokePrefix(bench.session(), 'a/creds/team', { force: false, wait: true });
-  assert.deepEqual([...leaseIds(bench.session(), '')], [beside.id]);
+  await bench.leases.revokePrefix(bench.session(), 'root', 'a/creds/team', { force: false, wait: true });
+  assert.deepEqual([...leaseIds(bench.session(), 'root', '')], [beside.id]);
   assert.deepEqual([...bench.outside.alive], ['teams']);
   assert.deepEqual(bench.session().view('leases/jobs/').list(''), []);
 });
@@ -298,7 +298,7 @@ test('sealing waits for nobody outside, and forgets nothing', async () => {
   const bench = await open();
   bench.outside.mode = 'hang';
   for (let i = 0; i < 20; i++) bench.lease(`a${i}`);
-  const revoked = bench.leases.revokePrefix(bench.session(), 'a', { force: false, wait: true });
+  const revoked = bench.leases.revokePrefix(bench.session(), 'root', 'a', { force: false, wait: true });
   await settle();
   assert.equal(bench.outside.tries, 8);
   bench.leases.stop();
@@ -316,11 +316,11 @@ test('what fails under a prefix is told, kept and retried; by force it is forgot
   bench.outside.mode = 'fail';
   const lease = bench.lease('a');
   await assert.rejects(
-    bench.leases.revokePrefix(bench.session(), 'a', { force: false, wait: true }),
+    bench.leases.revokePrefix(bench.session(), 'root', 'a', { force: false, wait: true }),
     /failed to revoke 1 leases, which will be retried: the database is away/,
   );
   assert.equal(bench.get(lease)?.attempts, 1);
-  await bench.leases.revokePrefix(bench.session(), 'a', { force: true, wait: true });
+  await bench.leases.revokePrefix(bench.session(), 'root', 'a', { force: true, wait: true });
   assertNothingLeft(bench);
 });
 
@@ -330,7 +330,7 @@ test('force also forgets what is being revoked already', async () => {
   bench.lease('a', { ttl: 10 });
   bench.clock.advance(10_000);
   await settle();
-  const forced = bench.leases.revokePrefix(bench.session(), 'a', { force: true, wait: true });
+  const forced = bench.leases.revokePrefix(bench.session(), 'root', 'a', { force: true, wait: true });
   await settle();
   bench.outside.release('fail');
   await forced;
@@ -341,11 +341,14 @@ test('a lease whose mount is gone is kept and shown until it is forgotten by for
   const bench = await open();
   const lease = bench.lease('a');
   const session = bench.session();
-  bench.mounts.leave(session, bench.mounts.get('a/')!);
+  bench.mounts.leave(session, bench.mounts.root.get('a/')!);
   await persist(session);
-  await assert.rejects(bench.leases.revoke(bench.session(), lease.id, { wait: true }), /is not there/);
+  await assert.rejects(
+    bench.leases.revoke(bench.session(), 'root', lease.id, { wait: true }),
+    /is not there/,
+  );
   assert.match(bench.get(lease)?.lastError ?? '', /the mount that issued this lease is not there/);
-  await bench.leases.revokePrefix(bench.session(), 'a', { force: true, wait: true });
+  await bench.leases.revokePrefix(bench.session(), 'root', 'a', { force: true, wait: true });
   assertNothingLeft(bench);
 });
 
@@ -379,9 +382,9 @@ test('a damaged lease keeps neither the others nor the server from going on', as
   assert.deepEqual(again.outside.ended, ['fine']);
   assert.equal(nextDueMs(again.session()), again.clock.now() + 86_400_000);
   await assert.rejects(
-    again.leases.revokePrefix(again.session(), 'a', { force: false, wait: true }),
+    again.leases.revokePrefix(again.session(), 'root', 'a', { force: false, wait: true }),
     InternalFailure,
   );
-  await again.leases.revokePrefix(again.session(), 'a', { force: true, wait: true });
-  assert.deepEqual([...leaseIds(again.session(), '')], []);
+  await again.leases.revokePrefix(again.session(), 'root', 'a', { force: true, wait: true });
+  assert.deepEqual([...leaseIds(again.session(), 'root', '')], []);
 });

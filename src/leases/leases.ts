@@ -12,8 +12,10 @@ import { turn } from '../base/turn.ts';
 import type { LeaseGrant } from '../engine/reply.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
+import type { MountPlace } from '../mounts/records.ts';
 import { type WorkParts, workContext } from '../mounts/work.ts';
-import { grantTtl, type Lease, type SecretLease, type TokenLease } from './lease.ts';
+import { idSuffix, namespaceIdIn, ROOT_ID } from '../namespaces/namespace.ts';
+import { grantTtl, type Lease, placeOf, type SecretLease, type TokenLease } from './lease.ts';
 import {
   deleteJob,
   dueLeases,
@@ -31,7 +33,7 @@ import { Revoker } from './revoker.ts';
 
 export interface LeasesOptions {
   openSession(): Session;
-  mountByUuid(uuid: string): OpenMount | undefined;
+  mountByUuid(session: Session, place: MountPlace): OpenMount | undefined;
   /** Ends a token and everything under it. */
   revokeToken(session: Session, token: TokenLease): Promise<void> | void;
   work: WorkParts;
@@ -95,7 +97,7 @@ export class Leases {
       defaultTtl: mount.info.defaultLeaseTtl,
       maxTtls: [maxTtl, mount.info.maxLeaseTtl],
     });
-    const id = `${issue.path}/${this.#options.random.base62(24)}`;
+    const id = `${issue.path}/${this.#options.random.base62(24)}${idSuffix(mount.info.namespace.id)}`;
     const expiresAtMs = nowMs + granted.ttl * 1000;
     const renewable = grant.renewable && mount.engine?.leases?.[grant.kind]?.renew !== undefined;
     this.save(session, {
@@ -124,9 +126,9 @@ export class Leases {
     session.afterApply(() => this.#revoker.wakeBy(lease.dueAtMs));
   }
 
-  /** Undefined when there is none or it has expired, whether or not it was cleaned up yet. */
-  find(session: Session, id: string): Lease | undefined {
-    const lease = getLease(session, id);
+  /** Undefined when the namespace has none of that id or it has expired, whether or not it was cleaned up yet. */
+  find(session: Session, namespaceId: string, id: string): Lease | undefined {
+    const lease = namespaceIdIn(id) === namespaceId ? getLease(session, id) : undefined;
     return lease && lease.expiresAtMs > this.#options.clock.now() ? lease : undefined;
   }
 
@@ -138,7 +140,7 @@ export class Leases {
   ): Promise<{ ttl: number; warnings: string[] }> {
     if (lease.of.what !== 'secret') throw new InvalidRequest('lease is not renewable');
     const of: SecretLease = lease.of;
-    const mount = this.#options.mountByUuid(of.mountUuid);
+    const mount = this.#options.mountByUuid(session, placeOf(lease.id, of));
     const kind = mount?.engine?.leases?.[of.kind];
     if (!lease.renewable || !mount || !kind?.renew) throw new InvalidRequest('lease is not renewable');
     const planned = this.#extend(mount, lease, increment, [of.maxTtl]);
@@ -150,7 +152,7 @@ export class Leases {
       expiresAtMs: planned.expiresAtMs,
     });
     // Meanwhile it may have been revoked, or renewed by somebody else.
-    const now = this.find(session, lease.id);
+    const now = this.find(session, namespaceIdIn(lease.id), lease.id);
     if (!now) throw new InvalidRequest('lease not found');
     const { ttl, warnings, expiresAtMs } = this.#extend(mount, now, increment, [
       of.maxTtl,
@@ -162,27 +164,34 @@ export class Leases {
   }
 
   /** Ends one lease: at once where that is local or `wait` says so, else in the background, for certain. */
-  async revoke(session: Session, id: string, { wait }: { wait: boolean }): Promise<void> {
-    const lease = getLease(session, id);
+  async revoke(
+    session: Session,
+    namespaceId: string,
+    id: string,
+    { wait }: { wait: boolean },
+  ): Promise<void> {
+    const lease = namespaceIdIn(id) === namespaceId ? getLease(session, id) : undefined;
     if (!lease) return;
     const nowMs = this.#options.clock.now();
     this.save(session, { ...lease, expiresAtMs: Math.min(lease.expiresAtMs, nowMs), dueAtMs: nowMs }, lease);
-    const local = this.#revoker.isLocal(lease)
+    const local = this.#revoker.isLocal(session, lease)
       ? this.#revoker.endIn(session, id, { force: false })
       : undefined;
     await persist(session);
     if (wait) await (local ?? this.#revoker.end(id, { force: false }));
   }
 
-  /** Ends every lease under a path prefix. With `force`, an engine's failure is logged and the lease forgotten. */
+  /** Ends every lease of a namespace under a path prefix. With `force`, an engine's failure is logged and the lease forgotten. */
   async revokePrefix(
     session: Session,
+    namespaceId: string,
     prefix: string,
     options: { force: boolean; wait: boolean },
   ): Promise<void> {
     const job: RevocationJob = {
       id: this.#options.random.uuid(),
       of: 'prefix',
+      ...(namespaceId === ROOT_ID ? {} : { namespaceId }),
       prefix,
       force: options.force,
     };
@@ -208,11 +217,17 @@ export class Leases {
   }
 
   /** How many leases there are of each group that `groupOf` a lease's id gives; counts in slices, so that others are served meanwhile. */
-  async count(which: 'all' | 'irrevocable', groupOf: (id: string) => string): Promise<Map<string, number>> {
+  async count(
+    namespaceId: string,
+    which: 'all' | 'irrevocable',
+    groupOf: (id: string) => string,
+  ): Promise<Map<string, number>> {
     const session = this.#options.openSession();
     const counts = new Map<string, number>();
     let seen = 0;
-    for (const id of which === 'all' ? leaseIds(session, '') : irrevocableIds(session)) {
+    for (const id of which === 'all'
+      ? leaseIds(session, namespaceId, '')
+      : irrevocableIds(session, namespaceId)) {
       if (++seen % COUNT_SLICE === 0) await turn();
       const group = groupOf(id);
       counts.set(group, (counts.get(group) ?? 0) + 1);
@@ -274,7 +289,7 @@ export class Leases {
       const page = { after, limit: JOB_SLICE };
       const ids = [
         ...(job.of === 'prefix'
-          ? leaseIds(session, job.prefix, page)
+          ? leaseIds(session, job.namespaceId ?? ROOT_ID, job.prefix, page)
           : tokenLeaseIds(session, job.tokenKey, page)),
       ];
       for (const id of ids) {

@@ -42,8 +42,8 @@ test('a lease is found by its id, its owner and the time it is due', () => {
   const { session } = open();
   saveLease(session, LEASE);
   saveLease(session, { ...LEASE, id: 'database/creds/web/later', dueAtMs: 62_000 });
-  assert.deepEqual([...leaseIds(session, 'database/creds')], [LEASE.id, 'database/creds/web/later']);
-  assert.deepEqual([...leaseIds(session, LEASE.id)], [LEASE.id]);
+  assert.deepEqual([...leaseIds(session, 'root', 'database/creds')], [LEASE.id, 'database/creds/web/later']);
+  assert.deepEqual([...leaseIds(session, 'root', LEASE.id)], [LEASE.id]);
   assert.deepEqual([...tokenLeaseIds(session, 'owner')].length, 2);
   assert.deepEqual(due(session, 61_000), [LEASE.id]);
   assert.deepEqual(due(session, 60_999), []);
@@ -64,12 +64,12 @@ test('a lease is listed as irrevocable while its revocation keeps failing', () =
   saveLease(session, LEASE);
   const fifth = { ...LEASE, attempts: 5 };
   saveLease(session, fifth, LEASE);
-  assert.deepEqual([...irrevocableIds(session)], []);
+  assert.deepEqual([...irrevocableIds(session, 'root')], []);
   const sixth = { ...LEASE, attempts: 6 };
   saveLease(session, sixth, fifth);
-  assert.deepEqual([...irrevocableIds(session)], [LEASE.id]);
+  assert.deepEqual([...irrevocableIds(session, 'root')], [LEASE.id]);
   saveLease(session, { ...sixth, attempts: 7 }, sixth);
-  assert.deepEqual([...irrevocableIds(session)], [LEASE.id]);
+  assert.deepEqual([...irrevocableIds(session, 'root')], [LEASE.id]);
 });
 
 test('nothing is left of a lease that ended', () => {

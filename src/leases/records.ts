@@ -1,15 +1,17 @@
 import type { Session } from '../barrier/session.ts';
 import type { View } from '../barrier/view.ts';
+import { namespacedPrefix, namespaceIdIn, ROOT_ID } from '../namespaces/namespace.ts';
 import type { Page } from '../store/store.ts';
 import { isIrrevocable, type Lease } from './lease.ts';
 import { readTokenLease, tokenLeaseEntry } from './token-lease.ts';
 
 /**
- * Where leases lie: one record each, an index by the time something is due, an index by owning token, an index of those
- * whose revocation keeps failing, and one record for each bulk revocation under way. Nothing is held in memory, so
- * start-up does not depend on how many there are. A token's own lease is no record but an entry (token-lease.ts).
+ * Where leases lie: one record each, by the namespace that its id names; an index by the time something is due, an index
+ * by owning token, an index of those whose revocation keeps failing, and one record for each bulk revocation under way.
+ * Nothing is held in memory, so start-up does not depend on how many there are. A token's own lease is no record but an
+ * entry (token-lease.ts).
  */
-const BY_ID = 'leases/id/';
+const ROOT_BY_ID = namespacedPrefix('leases', ROOT_ID);
 const BY_DUE = 'leases/due/';
 const BY_TOKEN = 'leases/token/';
 const IRREVOCABLE = 'leases/irrevocable/';
@@ -17,19 +19,25 @@ const JOBS = 'leases/jobs/';
 
 /** A bulk revocation: recorded before it starts, so that a crash does not forget it. */
 export type RevocationJob =
-  | { readonly id: string; readonly of: 'prefix'; readonly prefix: string; readonly force: boolean }
+  | {
+      readonly id: string;
+      readonly of: 'prefix';
+      readonly namespaceId?: string;
+      readonly prefix: string;
+      readonly force: boolean;
+    }
   | { readonly id: string; readonly of: 'token'; readonly tokenKey: string };
 
 export function getLease(session: Session, id: string): Lease | undefined {
-  const leases = session.view(BY_ID);
+  const leases = byId(session, namespaceIdIn(id));
   const entry = leases.getIndex(id);
   return entry === undefined ? leases.get<Lease>(id) : readTokenLease(session, id, entry);
 }
 
 export function saveLease(session: Session, lease: Lease, before?: Lease): void {
-  if (lease.of.what === 'token' && !lease.attempts)
-    session.view(BY_ID).putIndex(lease.id, tokenLeaseEntry(lease.of));
-  else session.view(BY_ID).put(lease.id, lease);
+  const leases = byId(session, namespaceIdIn(lease.id));
+  if (lease.of.what === 'token' && !lease.attempts) leases.putIndex(lease.id, tokenLeaseEntry(lease.of));
+  else leases.put(lease.id, lease);
   if (before && before.dueAtMs !== lease.dueAtMs) session.view(BY_DUE).delete(dueKey(before));
   if (before?.dueAtMs !== lease.dueAtMs) session.view(BY_DUE).putIndex(dueKey(lease));
   if (!before && lease.of.what === 'secret' && lease.of.tokenKey) {
@@ -42,7 +50,7 @@ export function saveLease(session: Session, lease: Lease, before?: Lease): void 
 }
 
 export function deleteLease(session: Session, lease: Lease): void {
-  session.view(BY_ID).delete(lease.id);
+  byId(session, namespaceIdIn(lease.id)).delete(lease.id);
   session.view(BY_DUE).delete(dueKey(lease));
   if (lease.of.what === 'secret' && lease.of.tokenKey)
     session.view(`${BY_TOKEN}${lease.of.tokenKey}/`).delete(lease.id);
@@ -51,7 +59,7 @@ export function deleteLease(session: Session, lease: Lease): void {
 
 /** Of a lease whose record cannot be read; what else points to it is dropped when it falls due. */
 export function deleteUnreadable(session: Session, id: string): void {
-  session.view(BY_ID).delete(id);
+  byId(session, namespaceIdIn(id)).delete(id);
   session.view(IRREVOCABLE).delete(id);
 }
 
@@ -86,14 +94,23 @@ export function nextDueMs(session: Session): number | undefined {
   return undefined;
 }
 
-export function leaseIds(session: Session, prefix: string, page?: Page): Iterable<string> {
-  return idsUnder(session.view(BY_ID), prefix, page);
+export function leaseIds(
+  session: Session,
+  namespaceId: string,
+  prefix: string,
+  page?: Page,
+): Iterable<string> {
+  return idsUnder(byId(session, namespaceId), prefix, page);
 }
-export function listLeases(session: Session, prefix: string, page?: Page): string[] {
-  return session.view(BY_ID).list(prefix, page);
+export function listLeases(session: Session, namespaceId: string, prefix: string, page?: Page): string[] {
+  return byId(session, namespaceId).list(prefix, page);
 }
-export function irrevocableIds(session: Session): Iterable<string> {
+/** In all namespaces. */
+export function allIrrevocableIds(session: Session): Iterable<string> {
   return session.view(IRREVOCABLE).keys('');
+}
+export function* irrevocableIds(session: Session, namespaceId: string): Iterable<string> {
+  for (const id of session.view(IRREVOCABLE).keys('')) if (namespaceIdIn(id) === namespaceId) yield id;
 }
 export function tokenLeaseIds(session: Session, tokenKey: string, page?: Page): Iterable<string> {
   return session.view(`${BY_TOKEN}${tokenKey}/`).keys('', page);
@@ -110,6 +127,10 @@ export function jobIds(session: Session): Iterable<string> {
 }
 export function getJob(session: Session, id: string): RevocationJob | undefined {
   return session.view(JOBS).get<RevocationJob>(id);
+}
+
+function byId(session: Session, namespaceId: string): View {
+  return session.view(namespaceId === ROOT_ID ? ROOT_BY_ID : namespacedPrefix('leases', namespaceId));
 }
 
 const DUE_DIGITS = 12;

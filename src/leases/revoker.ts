@@ -3,7 +3,7 @@ import { Unavailable } from '../base/errors.ts';
 import { turn } from '../base/turn.ts';
 import type { Counter } from '../metrics/timing.ts';
 import { workContext } from '../mounts/work.ts';
-import { isIrrevocable, type Lease, type TokenLease } from './lease.ts';
+import { isIrrevocable, type Lease, placeOf, type TokenLease } from './lease.ts';
 import type { LeasesOptions } from './leases.ts';
 import {
   type Due,
@@ -83,9 +83,9 @@ export class Revoker {
   }
 
   /** Whether ending it touches nothing outside. */
-  isLocal({ of }: Lease): boolean {
+  isLocal(session: Session, { id, of }: Lease): boolean {
     if (of.what === 'token') return true;
-    const kind = this.#options.mountByUuid(of.mountUuid)?.engine?.leases?.[of.kind];
+    const kind = this.#options.mountByUuid(session, placeOf(id, of))?.engine?.leases?.[of.kind];
     return kind !== undefined && !kind.outside;
   }
 
@@ -106,7 +106,7 @@ export class Revoker {
     }
     if (!lease) return undefined;
     if (lease.of.what === 'token') return this.#endToken(session, lease, lease.of);
-    if (this.isLocal(lease)) return this.#endLocal(session, lease, options.force);
+    if (this.isLocal(session, lease)) return this.#endLocal(session, lease, options.force);
     const work = this.#endOutside(id, lease.of.mountUuid, options.force).finally(() =>
       this.#underWay.delete(id),
     );
@@ -162,9 +162,9 @@ export class Revoker {
     await persist(session);
   }
 
-  #revokeByEngine(session: Session, { of }: Lease): void | Promise<void> {
+  #revokeByEngine(session: Session, { id, of }: Lease): void | Promise<void> {
     if (of.what !== 'secret') throw new Error('a token ends by the token store');
-    const mount = this.#options.mountByUuid(of.mountUuid);
+    const mount = this.#options.mountByUuid(session, placeOf(id, of));
     const kind = mount?.engine?.leases?.[of.kind];
     if (!mount || !kind) throw new Error('the mount that issued this lease is not there');
     return kind.revoke(workContext(this.#options.work, session, mount), of.internal);
@@ -233,7 +233,7 @@ export class Revoker {
       return;
     }
     if (lease?.dueAtMs !== dueAtMs) dropDue(session, key);
-    if (!lease || lease.dueAtMs > nowMs || !this.#hasRoom(lease)) return;
+    if (!lease || lease.dueAtMs > nowMs || !this.#hasRoom(session, lease)) return;
     if (!lease.attempts) this.#expired.add();
     try {
       void this.endIn(session, id, { force: false });
@@ -255,8 +255,10 @@ export class Revoker {
     return waiting;
   }
 
-  #hasRoom(lease: Lease): boolean {
-    return lease.of.what !== 'secret' || this.isLocal(lease) || this.#slotsOf(lease.of.mountUuid).free;
+  #hasRoom(session: Session, lease: Lease): boolean {
+    return (
+      lease.of.what !== 'secret' || this.isLocal(session, lease) || this.#slotsOf(lease.of.mountUuid).free
+    );
   }
 
   #slotsOf(mountUuid: string): Slots {

@@ -13,7 +13,7 @@ export function tokenLeaseEntry({ accessor, parent }: TokenLease): string {
 
 /** The lease behind an entry; one whose token cannot be read counts as expired. Undefined where id and token do not match. */
 export function readTokenLease(session: Session, id: string, entry: string): Lease | undefined {
-  const tokenKey = id.slice(id.lastIndexOf('/h') + 2);
+  const [tokenKey = ''] = id.slice(id.lastIndexOf('/h') + 2).split('.');
   const stored = unlessCorrupt(() => storedToken(session, tokenKey), undefined);
   if (stored) return leaseOf(id, tokenKey, stored);
   const [accessor = '', parent] = entry.split(' ');
@@ -30,7 +30,7 @@ export function readTokenLease(session: Session, id: string, entry: string): Lea
 }
 
 function leaseOf(id: string, tokenKey: string, stored: StoredToken): Lease | undefined {
-  if (leaseIdOf({ path: stored.path, key: tokenKey }) !== id) return undefined;
+  if (leaseIdOf({ ...stored, key: tokenKey }) !== id) return undefined;
   return {
     id,
     issuedAtMs: stored.createdAtMs,

@@ -43,7 +43,7 @@ test('after the threshold a name is locked, at its mount, for the duration', asy
   assert.equal(isLocked('ann'), true);
   assert.equal(isLocked('ben'), false);
   assert.equal(isLocked('ann', others), false);
-  const locked = () => [...lockouts.locked((accessor) => mounts.byAccessor(accessor))];
+  const locked = () => [...lockouts.locked((accessor) => mounts.root.byAccessor(accessor))];
   assert.deepEqual(locked(), [[people.entry.accessor, ['ann']]]);
   clock.advance(899_999);
   assert.equal(isLocked('ann'), true);

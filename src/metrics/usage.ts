@@ -2,9 +2,11 @@ import type { Session } from '../barrier/session.ts';
 import { type Clock, rfc3339 } from '../base/clock.ts';
 import { unlessCorrupt } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { dueLeases, irrevocableIds } from '../leases/records.ts';
-import { dataPrefix, type Mounts, type OpenMount } from '../mounts/mounts.ts';
-import { storedToken, TOKEN_RECORDS } from '../tokens/token.ts';
+import { allIrrevocableIds, dueLeases } from '../leases/records.ts';
+import { dataPrefix, type Mounts } from '../mounts/mounts.ts';
+import { namespaceIdIn, ROOT_NAMESPACE } from '../namespaces/namespace.ts';
+import type { Namespaces } from '../namespaces/namespaces.ts';
+import { namespaceIdOf, storedToken, TOKEN_RECORDS } from '../tokens/token.ts';
 import type { Labels, Metrics, Observed } from './metrics.ts';
 import type { TelemetrySettings } from './settings.ts';
 import { namespaceLabel, ttlGroup } from './tokens.ts';
@@ -12,6 +14,7 @@ import { namespaceLabel, ttlGroup } from './tokens.ts';
 export interface UsageParts {
   readonly metrics: Metrics;
   readonly telemetry: TelemetrySettings;
+  readonly namespaces: Namespaces;
   readonly mounts: Mounts;
   openSession(): Session;
   readonly clock: Clock;
@@ -125,13 +128,13 @@ export class UsageGauges {
   }
 
   #counts(): readonly Count[] {
-    const { mounts, clock, telemetry } = this.#parts;
+    const { mounts } = this.#parts;
     return [
       {
         name: 'leases',
-        run: (session, gauges) => countLeases(session, gauges, { mounts, clock, telemetry }),
+        run: (session, gauges) => countLeases(session, gauges, this.#parts),
       },
-      { name: 'tokens', run: (session, gauges) => countTokens(session, gauges, mounts) },
+      { name: 'tokens', run: (session, gauges) => countTokens(session, gauges, this.#parts) },
       { name: 'secrets', run: (session, gauges) => countSecrets(session, gauges, mounts) },
     ];
   }
@@ -149,13 +152,13 @@ const GAUGES = [
   'secret.kv.count',
 ] as const;
 
-const namespaceOf = (mount: OpenMount | undefined) => (mount ? namespaceLabel(mount.info.namespace) : 'root');
+const labelOf = (namespaces: Namespaces, id: string) => namespaceLabel(namespaces.byId(id) ?? ROOT_NAMESPACE);
 
 /** From the names in the index by time alone: nothing is decrypted. */
 function* countLeases(
   session: Session,
   gauges: Gauges,
-  { mounts, clock, telemetry }: Pick<UsageParts, 'mounts' | 'clock' | 'telemetry'>,
+  { namespaces, mounts, clock, telemetry }: UsageParts,
 ): Iterable<unknown> {
   const { widthMs, count, namespaceLabels } = telemetry.leases;
   const nowMs = clock.now();
@@ -165,8 +168,9 @@ function* countLeases(
   for (const { id, dueAtMs } of dueLeases(session, Number.POSITIVE_INFINITY)) {
     yield id;
     total++;
-    const mount = mounts.match(id)?.mount;
-    const namespace = namespaceOf(mount);
+    const namespaceId = namespaceIdIn(id);
+    const mount = mounts.loadedAt(namespaceId, id);
+    const namespace = labelOf(namespaces, namespaceId);
     byMount.add({ mount_point: mount?.info.path ?? 'none', namespace });
     const bucket = Math.max(0, Math.round((dueAtMs - nowMs) / widthMs));
     if (bucket >= count) continue;
@@ -174,7 +178,7 @@ function* countLeases(
     byTime.add(namespaceLabels ? { expiring, namespace } : { expiring });
   }
   let irrevocable = 0;
-  for (const id of irrevocableIds(session)) {
+  for (const id of allIrrevocableIds(session)) {
     yield id;
     irrevocable++;
   }
@@ -184,7 +188,11 @@ function* countLeases(
   gauges.set('expire.leases.by_mount', byMount.values);
 }
 
-function* countTokens(session: Session, gauges: Gauges, mounts: Mounts): Iterable<unknown> {
+function* countTokens(
+  session: Session,
+  gauges: Gauges,
+  { namespaces, mounts }: UsageParts,
+): Iterable<unknown> {
   const all = new Tally();
   const byAuth = new Tally();
   const byPolicy = new Tally();
@@ -193,8 +201,9 @@ function* countTokens(session: Session, gauges: Gauges, mounts: Mounts): Iterabl
     yield key;
     const token = unlessCorrupt(() => storedToken(session, key), undefined);
     if (!token) continue;
-    const mount = mounts.match(token.path)?.mount;
-    const namespace = namespaceOf(mount);
+    const namespaceId = namespaceIdOf(token);
+    const mount = mounts.loadedAt(namespaceId, token.path);
+    const namespace = labelOf(namespaces, namespaceId);
     all.add({ namespace });
     byAuth.add({ namespace, auth_method: mount?.entry.type ?? 'none' });
     byTtl.add({ namespace, creation_ttl: ttlGroup(token.creationTtl) });
@@ -208,10 +217,10 @@ function* countTokens(session: Session, gauges: Gauges, mounts: Mounts): Iterabl
 
 function* countSecrets(session: Session, gauges: Gauges, mounts: Mounts): Iterable<unknown> {
   const counts: [Labels, number][] = [];
-  for (const { entry, info, engine } of [...mounts.all()]) {
-    if (entry.type !== 'kv' || !engine?.kept) continue;
+  for (const { entry, info, inUse } of [...mounts.loaded()]) {
+    if (entry.type !== 'kv' || !inUse?.kept) continue;
     let secrets = 0;
-    for (const name of engine.kept(session.view(dataPrefix(entry)))) {
+    for (const name of inUse.kept(session.view(dataPrefix(entry)))) {
       yield name;
       secrets++;
     }

@@ -1,4 +1,5 @@
 import type { MountInfo } from '../engine/engine.ts';
+import type { NamespaceRef } from '../namespaces/namespace.ts';
 
 export type MountClass = 'secret' | 'auth' | 'system';
 
@@ -9,6 +10,8 @@ export interface MountEntry {
   readonly class: MountClass;
   readonly type: string;
   readonly uuid: string;
+  /** Absent: the root's. */
+  readonly namespaceId?: string;
   readonly accessor: string;
   readonly description: string;
   readonly options: Readonly<Record<string, string>>;
@@ -56,7 +59,7 @@ export interface TtlLimits {
   readonly maxLeaseTtl: number;
 }
 
-export function mountInfo(entry: MountEntry, server: TtlLimits): MountInfo {
+export function mountInfo(entry: MountEntry, server: TtlLimits, namespace: NamespaceRef): MountInfo {
   const maxLeaseTtl = entry.config.max_lease_ttl || server.maxLeaseTtl;
   return {
     path: routePath(entry),
@@ -68,8 +71,6 @@ export function mountInfo(entry: MountEntry, server: TtlLimits): MountInfo {
     defaultLeaseTtl: Math.min(entry.config.default_lease_ttl || server.defaultLeaseTtl, maxLeaseTtl),
     maxLeaseTtl,
     local: entry.local,
-    namespace: ROOT_NAMESPACE,
+    namespace,
   };
 }
-
-export const ROOT_NAMESPACE = { id: 'root', path: '' } as const;

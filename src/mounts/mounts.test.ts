@@ -62,7 +62,7 @@ async function open(workshop = new Workshop()) {
 
 const refused = { name: InvalidRequest.name };
 const matched = ({ mounts }: TestDomains, path: string) => {
-  const match = mounts.match(path);
+  const match = mounts.root.match(path);
   return match && [match.mount.info.path, match.relative];
 };
 
@@ -86,7 +86,7 @@ test('matching agrees with comparing every mount', async () => {
   for (const each of ['a/b', 'a/c/b', 'b', 'c/c/c/c']) bench.enable(each);
   fc.assert(
     fc.property(path, (asked) => {
-      const routes = bench.mounts.list('secret').map(({ info }) => info.path);
+      const routes = bench.mounts.root.list('secret').map(({ info }) => info.path);
       const expected = routes.filter((route) => `${asked}/`.startsWith(route));
       assert.deepEqual(matched(bench, asked)?.slice(0, 1), expected.length > 0 ? expected : undefined);
     }),
@@ -107,7 +107,7 @@ test('paths that lead nowhere, look like others or are reserved are refused', as
   const odd = ['', '/', ' ', ' a', 'a ', 'a/ b', 'a//b', './a', 'a/../b', 'a\0', 'a\nb', 'x'.repeat(600)];
   for (const path of [...odd, 'sys/x', 'sys', 'auth', 'auth/kv', 'audit/x', 'identity'])
     assert.throws(() => bench.enable(path), refused, JSON.stringify(path));
-  assert.deepEqual([...bench.mounts.all()], []);
+  assert.deepEqual([...bench.mounts.root.all()], []);
   assert.equal(bench.workshop.opened, 0);
 });
 
@@ -148,7 +148,7 @@ test('mounts are there again after a start, with what tuning changed', async () 
   bench.mounts.tune(session, tuned, { options: { version: '2' } });
   await persist(session);
   assert.deepEqual([bench.workshop.opened, bench.workshop.closed], [2, 1]);
-  const { entry, info } = (await bench.again()).mounts.get('a/')!;
+  const { entry, info } = (await bench.again()).mounts.root.get('a/')!;
   assert.deepEqual([entry.description, entry.options, info.maxLeaseTtl], ['second', { version: '2' }, 60]);
   assert.equal(entry.accessor, mount.entry.accessor);
 });
@@ -158,8 +158,11 @@ test('a mount moves with its data, its name stays free for others', async () => 
   const mount = bench.enable('a');
   bench.enable('taken');
   const session = bench.session();
-  assert.throws(() => bench.mounts.move(session, mount, 'taken/below'), refused);
-  const moved = bench.mounts.move(session, mount, 'b/c');
+  assert.throws(
+    () => bench.mounts.move(session, mount, { table: bench.mounts.root, path: 'taken/below' }),
+    refused,
+  );
+  const moved = bench.mounts.move(session, mount, { table: bench.mounts.root, path: 'b/c' });
   await persist(session);
   assert.equal(moved.entry.uuid, mount.entry.uuid);
   assert.equal(matched(bench, 'a/x'), undefined);
@@ -176,8 +179,8 @@ test('a mount that is left is gone from the routes, and remembered until its dat
   await persist(session);
   for (const found of [
     matched(bench, 'a/x'),
-    bench.mounts.byUuid(mount.entry.uuid),
-    bench.mounts.byAccessor(mount.entry.accessor),
+    bench.mounts.root.byUuid(mount.entry.uuid),
+    bench.mounts.root.byAccessor(mount.entry.accessor),
   ])
     assert.equal(found, undefined);
   assert.equal(bench.workshop.closed, 1);
@@ -196,11 +199,11 @@ test('a mount that is left is gone from the routes, and remembered until its dat
 test('no request gets to a mount that is being withdrawn; its leases still find it', async () => {
   const bench = await open();
   const mount = bench.enable('a');
-  const restore = bench.mounts.withdraw(mount);
+  const restore = bench.mounts.withdraw(bench.session(), mount);
   assert.equal(matched(bench, 'a/x'), undefined);
-  assert.equal(bench.mounts.byUuid(mount.entry.uuid), mount);
+  assert.equal(bench.mounts.root.byUuid(mount.entry.uuid), mount);
   assert.throws(() => bench.enable('a'), refused);
-  assert.throws(() => bench.mounts.withdraw(mount), /by another request/);
+  assert.throws(() => bench.mounts.withdraw(bench.session(), mount), /by another request/);
   restore();
   assert.deepEqual(matched(bench, 'a/x'), ['a/', 'x']);
 });
@@ -210,9 +213,9 @@ test('an engine that cannot be opened makes no mount, and at the start fails alo
   bench.enable('fine');
   bench.workshop.broken = true;
   assert.throws(() => bench.enable('a'), /could not be opened/);
-  assert.equal(bench.mounts.get('a/'), undefined);
+  assert.equal(bench.mounts.root.get('a/'), undefined);
   const again = await bench.again();
-  const mount = again.mounts.get('fine/')!;
+  const mount = again.mounts.root.get('fine/')!;
   assert.equal(mount.engine, undefined);
   assert.match(mount.failure?.message ?? '', /cannot be opened/);
 });
@@ -226,7 +229,7 @@ test('a damaged record costs its own mount only', async () => {
   raw.apply();
   const { mounts, barrier } = await bench.again();
   assert.deepEqual(
-    mounts.list('secret').map(({ entry }) => entry.path),
+    mounts.root.list('secret').map(({ entry }) => entry.path),
     ['fine/'],
   );
   assert.deepEqual(
@@ -250,7 +253,7 @@ for (const [how, closing] of [
     const mount = bench.enable('a');
     bench.enable('b');
     const tuned = bench.mounts.tune(bench.session(), mount, { options: { version: '2' } });
-    assert.equal(bench.mounts.get('a/'), tuned);
+    assert.equal(bench.mounts.root.get('a/'), tuned);
     await bench.mounts.close();
     assert.equal(bench.workshop.closed, 3);
     assert.equal(matched(bench, 'a/x'), undefined);

@@ -5,11 +5,11 @@
 import type { Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
 import { InvalidRequest } from '../base/errors.ts';
-import { KeyedLock } from '../base/keyed-lock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
-import type { Engine, EngineType, MountInfo } from '../engine/engine.ts';
-import { PathTable } from '../engine/router.ts';
+import type { EngineType, MountInfo } from '../engine/engine.ts';
+import { type NamespaceRef, ROOT_ID, ROOT_NAMESPACE } from '../namespaces/namespace.ts';
+import type { Namespaces } from '../namespaces/namespaces.ts';
 import {
   CONFIG_UNSET,
   type MountClass,
@@ -19,23 +19,24 @@ import {
   routePath,
   type TtlLimits,
 } from './entry.ts';
+import { Mount, Opening, type OpenMount } from './open-mount.ts';
+import { OWN_MOUNTS, ownEntry } from './own.ts';
+import {
+  deleteMount,
+  leavingMounts,
+  type MountPlace,
+  mountRecords,
+  mountsOfType,
+  saveMount,
+} from './records.ts';
+import { MountTable } from './table.ts';
 
-/** One mount, ready to serve. */
-export interface OpenMount {
-  readonly entry: MountEntry;
-  readonly info: MountInfo;
-  /** Undefined when opening it failed; `failure` says why and only this mount suffers. */
-  readonly engine: Engine | undefined;
-  readonly failure: Error | undefined;
-  readonly table: PathTable;
-  /** `sys` or `token`: the host's own. */
-  readonly host: boolean;
-  /** There is one, always and only here. */
-  readonly singleton: boolean;
-  readonly locks: KeyedLock;
-}
+export type { OpenMount } from './open-mount.ts';
+export type { MountTable } from './table.ts';
 
 export interface NewMount {
+  /** Absent: the root. */
+  namespace?: NamespaceRef;
   path: string;
   class: MountClass;
   type: string;
@@ -52,6 +53,7 @@ export interface NewMount {
 export interface MountsOptions {
   /** By class, then by type or alias. */
   registry: EngineRegistry;
+  namespaces: Pick<Namespaces, 'byId' | 'child'>;
   limits: TtlLimits;
   /** A mount is somewhere else now, or nowhere: for what is set on its path. */
   moved?(session: Session, from: MountInfo, to: MountInfo | undefined): void;
@@ -62,90 +64,111 @@ export interface MountsOptions {
 
 export type EngineRegistry = ReadonlyMap<MountClass, readonly EngineType[]>;
 
-const RECORDS = 'core/mounts/';
 const PATH_LENGTH_MAX = 512;
+/** Namespaces whose tables stay in memory however long nobody uses them. */
+const TABLES_KEPT = 500;
+/** Longer than any request: what was found in a table is not used after this. */
+const TABLE_IDLE_MS = 600_000;
+
+interface KeptTable {
+  readonly table: MountTable;
+  usedAtMs: number;
+}
 
 export class Mounts {
   readonly #options: MountsOptions;
-  readonly #byRoute = new Map<string, OpenMount>();
-  readonly #byAccessor = new Map<string, OpenMount>();
-  readonly #byUuid = new Map<string, OpenMount>();
-  /** By uuid: still open, so that their leases can be ended, but no request gets to them. */
-  readonly #withdrawn = new Set<string>();
-  /** The most segments any route has: bounds the search for a match. */
-  #depth = 1;
+  /** The root's, always there. */
+  readonly root = new MountTable(ROOT_NAMESPACE);
+  /** Of the other namespaces those that were used lately, by id. */
+  readonly #tables = new Map<string, KeptTable>();
+  #nextSweepMs = 0;
 
   constructor(options: MountsOptions) {
     this.#options = options;
   }
 
-  /** Opens every stored mount; damaged records and failing engines are reported and left out. Returns those that were being disabled. */
+  /**
+   * Opens every mount of the root; other namespaces' are read when they are first used. Damaged records and failing engines
+   * are reported and left out. Returns those of all namespaces that were being disabled.
+   */
   load(session: Session): MountEntry[] {
-    const records = session.view(RECORDS);
-    const leaving: MountEntry[] = [];
-    for (const key of records.keys('')) {
-      try {
-        const entry = records.get<MountEntry>(key);
-        if (entry?.leaving) leaving.push(entry);
-        else if (entry) this.#add(this.#open(entry));
-      } catch (error) {
-        this.#options.log.error('a mount record cannot be read; the mount is left out', {
-          record: key,
-          error,
-        });
-      }
+    const leaving = this.#fill(session, this.root);
+    // Opened at once, so that what is wrong with a mount is in the log of the start.
+    for (const mount of this.root.all()) void mount.engine;
+    for (const { namespaceId, uuid } of leavingMounts(session)) {
+      const entry = this.#readable(session, namespaceId, uuid);
+      if (entry?.leaving) leaving.push(entry);
     }
     return leaving;
   }
 
-  /** The mount that `path` (without `v1/`) falls under, and the rest of the path. */
-  match(path: string): { mount: OpenMount; relative: string } | undefined {
-    let end = -1;
-    let found: { mount: OpenMount; relative: string } | undefined;
-    for (let depth = 0; depth < this.#depth; depth++) {
-      end = path.indexOf('/', end + 1);
-      const route = end < 0 ? `${path}/` : path.slice(0, end + 1);
-      const mount = this.#byRoute.get(route);
-      if (mount && !this.#withdrawn.has(mount.entry.uuid))
-        found = { mount, relative: end < 0 ? '' : path.slice(end + 1) };
-      if (end < 0) break;
+  /** The mounts of a namespace. Throws when there is no such namespace. */
+  table(session: Session, namespaceId: string): MountTable {
+    if (namespaceId === ROOT_ID) return this.root;
+    const nowMs = this.#options.clock.monotonic();
+    const known = this.#tables.get(namespaceId);
+    if (known) {
+      known.usedAtMs = nowMs;
+      return known.table;
     }
-    return found;
+    const namespace = this.#options.namespaces.byId(namespaceId);
+    if (!namespace) throw new Error(`there is no namespace ${namespaceId}`);
+    const table = new MountTable({ id: namespace.id, path: namespace.path });
+    this.#fill(session, table);
+    for (const own of OWN_MOUNTS) {
+      const entry = { ...ownEntry(own, namespace), namespaceId };
+      if (this.#typeOf(entry.class, entry.type) && !table.byUuid(entry.uuid))
+        table.add(this.#mount(entry, table));
+    }
+    this.#tables.set(namespaceId, { table, usedAtMs: nowMs });
+    this.#sweep(nowMs);
+    return table;
   }
 
-  /** By route: `secret/`, `auth/approle/`. */
-  get(route: string): OpenMount | undefined {
-    return this.#byRoute.get(route);
+  /** In a namespace; undefined also when that is gone. */
+  byUuid(session: Session, { namespaceId, uuid }: MountPlace): OpenMount | undefined {
+    if (namespaceId === ROOT_ID) return this.root.byUuid(uuid);
+    return this.#options.namespaces.byId(namespaceId) && this.table(session, namespaceId).byUuid(uuid);
   }
-  byAccessor(accessor: string): OpenMount | undefined {
-    return this.#byAccessor.get(accessor);
+
+  /** Those that are in memory now; of other namespaces than the root not all. */
+  *loaded(): Generator<OpenMount, void, undefined> {
+    yield* this.root.all();
+    for (const { table } of this.#tables.values()) yield* table.all();
   }
-  byUuid(uuid: string): OpenMount | undefined {
-    return this.#byUuid.get(uuid);
+
+  /** By path within a namespace, if that is in memory. For metrics, which are about all namespaces. */
+  loadedAt(namespaceId: string, path: string): OpenMount | undefined {
+    const table = namespaceId === ROOT_ID ? this.root : this.#tables.get(namespaceId)?.table;
+    return table?.match(path)?.mount;
   }
-  /** Sorted by path; `auth` are the auth methods, `secret` everything else. */
-  list(kind: 'secret' | 'auth'): OpenMount[] {
-    return [...this.#byRoute.values()]
-      .filter(({ entry }) => (entry.class === 'auth') === (kind === 'auth'))
-      .sort((a, b) => (a.entry.path < b.entry.path ? -1 : 1));
+
+  /** Of whichever namespace, if that is in memory. For metrics; what answers a request looks in its own namespace. */
+  loadedByAccessor(accessor: string): OpenMount | undefined {
+    const tables = [this.root, ...[...this.#tables.values()].map(({ table }) => table)];
+    return tables.map((table) => table.byAccessor(accessor)).find((mount) => mount !== undefined);
   }
-  all(): Iterable<OpenMount> {
-    return this.#byRoute.values();
+
+  /** Mounts outside the root that have work to do though nobody uses them. */
+  waking(session: Session): MountPlace[] {
+    return [...this.#options.registry.values()]
+      .flat()
+      .filter(({ wakes }) => wakes)
+      .flatMap((type) => mountsOfType(session, type.class, type.type));
   }
+
   /** Types that can be mounted, with their aliases resolved. */
   types(kind: MountClass): readonly EngineType[] {
     return this.#options.registry.get(kind) ?? [];
   }
 
   enable(session: Session, mount: NewMount): OpenMount {
-    const path = this.checkedPath(mount.path, mount.class);
+    const namespace = mount.namespace ?? ROOT_NAMESPACE;
+    const table = this.table(session, namespace.id);
+    const path = this.checkedPath(table, mount.path, mount.class);
     const { type, options } = this.#resolve(mount);
-    if (
-      type.singleton &&
-      this.list(mount.class === 'auth' ? 'auth' : 'secret').some(({ entry }) => entry.type === type.type)
-    ) {
+    if (type.singleton && [...table.all()].some(({ entry }) => entry.type === type.type))
       throw new InvalidRequest(`mount type of ${JSON.stringify(type.type)} is not mountable`);
-    }
     const random = this.#options.random;
     const prefix = mount.class === 'auth' ? `auth_${type.type}` : type.type;
     const entry: MountEntry = {
@@ -153,6 +176,7 @@ export class Mounts {
       class: mount.class,
       type: type.type,
       uuid: mount.uuid ?? random.uuid(),
+      ...(namespace.id === ROOT_ID ? {} : { namespaceId: namespace.id }),
       accessor: `${prefix}_${random.bytes(4).toString('hex')}`,
       description: mount.description ?? '',
       options,
@@ -163,9 +187,9 @@ export class Mounts {
     };
     this.#checkTtls(entry.config);
     type.checkOptions?.(options);
-    const opened = usable(this.#open(entry));
-    this.#save(session, entry);
-    return this.#add(opened);
+    const opened = usable(this.#mount(entry, table));
+    saveMount(session, entry);
+    return table.add(opened);
   }
 
   /** Description, options or config change; the engine is opened anew where its options changed. */
@@ -174,21 +198,25 @@ export class Mounts {
     mount: OpenMount,
     change: Partial<Pick<MountEntry, 'description' | 'options' | 'config'>>,
   ): OpenMount {
-    const entry: MountEntry = { ...mount.entry, ...change };
+    const table = this.#tableOf(session, mount);
+    const current = table.stillThere(mount);
+    const entry: MountEntry = { ...current.entry, ...change };
     this.#checkTtls(entry.config);
     if (change.options)
-      this.#typeOf(entry.class, entry.type)?.checkOptions?.(change.options, mount.entry.options);
-    const opened = change.options && usable(this.#open(entry));
-    this.#save(session, entry);
+      this.#typeOf(entry.class, entry.type)?.checkOptions?.(change.options, current.entry.options);
+    const opened = change.options && usable(this.#mount(entry, table, current));
+    saveMount(session, entry);
     if (opened) {
-      this.#forget(mount);
-      return this.#add({ ...opened, locks: mount.locks });
+      this.#forget(table, current);
+      return table.add(opened);
     }
-    return this.#add({ ...mount, entry, info: mountInfo(entry, this.#options.limits) });
+    const { opening, locks } = current as Mount;
+    const info = mountInfo(entry, this.#options.limits, table.namespace);
+    return table.add(new Mount({ entry, info, type: this.#typeOf(entry.class, entry.type), opening, locks }));
   }
 
   /** The path in its one spelling, where a mount can be made or moved to. Throws `InvalidRequest`. */
-  checkedPath(raw: string, kind: MountClass): string {
+  checkedPath(table: MountTable, raw: string, kind: MountClass): string {
     const path = `${raw.replace(/^\/+|\/+$/g, '')}/`;
     if (path === '/' || path.length > PATH_LENGTH_MAX || !/^[^\s/\p{Cc}][^\p{Cc}]*$/u.test(path)) {
       throw new InvalidRequest('invalid mount path');
@@ -201,110 +229,130 @@ export class Mounts {
     if (kind === 'secret' && /^(auth|sys|audit|identity)\//.test(route)) {
       throw new InvalidRequest(`cannot mount "${route}": path is reserved`);
     }
-    for (const taken of this.#byRoute.keys()) {
-      if (taken.startsWith(route) || route.startsWith(taken))
-        throw new InvalidRequest(`path is already in use at ${taken}`);
-    }
+    table.checkFree(route);
+    if (kind !== 'auth' && this.#options.namespaces.child(table.namespace, segments[0]!))
+      throw new InvalidRequest(`path is already in use by the namespace ${segments[0]}/`);
     return path;
   }
 
   /** Lets no more requests in, while its leases are being ended before it goes. The returned function lets them in again. */
-  withdraw({ entry, info }: OpenMount): () => void {
-    if (this.#withdrawn.has(entry.uuid))
-      throw new InvalidRequest(`the mount at ${info.path} is being moved or disabled by another request`);
-    this.#withdrawn.add(entry.uuid);
-    return () => void this.#withdrawn.delete(entry.uuid);
+  withdraw(session: Session, mount: OpenMount): () => void {
+    return this.#tableOf(session, mount).withdraw(mount);
   }
 
   /** Takes the mount out of the routes; the caller then ends its leases, clears its data and calls `remove`. */
   leave(session: Session, mount: OpenMount): void {
-    const current = this.#stillThere(mount);
-    this.#save(session, { ...current.entry, leaving: true });
-    this.#forget(current);
+    const table = this.#tableOf(session, mount);
+    const current = table.stillThere(mount);
+    saveMount(session, { ...current.entry, leaving: true });
+    this.#forget(table, current);
     this.#options.moved?.(session, current.info, undefined);
   }
 
   remove(session: Session, entry: MountEntry): void {
-    session.view(RECORDS).delete(entry.uuid);
+    deleteMount(session, entry);
   }
 
-  move(session: Session, mount: OpenMount, path: string): OpenMount {
-    const current = this.#stillThere(mount);
-    const entry = { ...current.entry, path: this.checkedPath(path, current.entry.class) };
-    this.#save(session, entry);
-    this.#forget(current);
-    const moved = this.#add({ ...this.#open(entry), locks: current.locks });
+  /** To a path of another namespace or of its own. */
+  move(session: Session, mount: OpenMount, to: { table: MountTable; path: string }): OpenMount {
+    const from = this.#tableOf(session, mount);
+    const current = from.stillThere(mount);
+    const { namespaceId: _, ...kept } = current.entry;
+    const { id } = to.table.namespace;
+    const entry: MountEntry = {
+      ...kept,
+      path: this.checkedPath(to.table, to.path, kept.class),
+      ...(id === ROOT_ID ? {} : { namespaceId: id }),
+    };
+    deleteMount(session, current.entry);
+    saveMount(session, entry);
+    this.#forget(from, current);
+    const moved = to.table.add(this.#mount(entry, to.table, current));
     this.#options.moved?.(session, current.info, moved.info);
     return moved;
   }
 
+  /** A namespace is gone: so are its mounts. */
+  dropTable(namespaceId: string): void {
+    const kept = this.#tables.get(namespaceId);
+    this.#tables.delete(namespaceId);
+    for (const mount of kept?.table.clear() ?? []) void this.#closeEngine(mount);
+  }
+
   async close(): Promise<void> {
-    const open = [...this.#byRoute.values()];
-    this.#byRoute.clear();
-    this.#byAccessor.clear();
-    this.#byUuid.clear();
+    const open = [this.root, ...[...this.#tables.values()].map(({ table }) => table)].flatMap((table) =>
+      table.clear(),
+    );
+    this.#tables.clear();
     await Promise.all(open.map((mount) => this.#closeEngine(mount)));
   }
 
-  /** The mount as it is now. Throws `InvalidRequest` when it went elsewhere while its leases were being revoked. */
-  #stillThere({ entry, info }: OpenMount): OpenMount {
-    const current = this.#byUuid.get(entry.uuid);
-    if (current?.info.path === info.path) return current;
-    throw new InvalidRequest(`the mount at ${info.path} was moved or disabled by another request`);
+  /** Reads the records of one namespace; returns those of mounts that are being disabled. */
+  #fill(session: Session, table: MountTable): MountEntry[] {
+    const leaving: MountEntry[] = [];
+    for (const uuid of mountRecords(session, table.namespace.id).keys('')) {
+      const entry = this.#readable(session, table.namespace.id, uuid);
+      if (entry?.leaving) leaving.push(entry);
+      else if (entry) table.add(this.#mount(entry, table));
+    }
+    return leaving;
   }
 
-  #save(session: Session, entry: MountEntry): void {
-    session.view(RECORDS).put(entry.uuid, entry);
+  #readable(session: Session, namespaceId: string, uuid: string): MountEntry | undefined {
+    try {
+      return mountRecords(session, namespaceId).get<MountEntry>(uuid);
+    } catch (error) {
+      this.#options.log.error('a mount record cannot be read; the mount is left out', {
+        record: uuid,
+        error,
+      });
+      return undefined;
+    }
+  }
+
+  #tableOf(session: Session, { info }: OpenMount): MountTable {
+    return this.table(session, info.namespace.id);
+  }
+
+  /** Lets go of tables that nobody used for long, where there are many. */
+  #sweep(nowMs: number): void {
+    if (this.#tables.size <= TABLES_KEPT || nowMs < this.#nextSweepMs) return;
+    this.#nextSweepMs = nowMs + TABLE_IDLE_MS / 10;
+    for (const [id, { table, usedAtMs }] of this.#tables) {
+      if (nowMs - usedAtMs < TABLE_IDLE_MS || table.inMotion) continue;
+      if ([...table.all()].some(({ wakes, inUse }) => wakes && inUse)) continue;
+      this.dropTable(id);
+    }
   }
 
   /** With a failure instead of an engine where that cannot be opened. */
-  #open(entry: MountEntry): OpenMount {
-    const info = mountInfo(entry, this.#options.limits);
-    const log = this.#options.log.named(`${entry.type}.${entry.accessor}`);
-    let engine: Engine | undefined;
-    let failure: Error | undefined;
+  #mount(entry: MountEntry, table: MountTable, before?: OpenMount): Mount {
+    const { clock, random, log: logger, limits } = this.#options;
+    const info = mountInfo(entry, limits, table.namespace);
+    const log = logger.named(`${entry.type}.${entry.accessor}`);
     const type = this.#typeOf(entry.class, entry.type);
-    try {
-      if (!type) throw new Error(`unknown backend type: ${JSON.stringify(entry.type)}`);
-      engine = type.open({ mount: info, clock: this.#options.clock, random: this.#options.random, log });
-    } catch (error) {
-      failure = error instanceof Error ? error : new Error(String(error));
-      this.#options.log.error('a mount cannot be opened; the others go on', {
-        path: info.path,
-        error: failure,
-      });
-    }
-    const table = new PathTable(engine?.paths ?? []);
-    return {
-      entry,
-      info,
-      engine,
-      failure,
-      table,
-      host: type?.host ?? false,
-      singleton: type?.singleton ?? false,
-      locks: new KeyedLock(),
-    };
+    const opening = new Opening(
+      () => {
+        if (!type) throw new Error(`unknown backend type: ${JSON.stringify(entry.type)}`);
+        return type.open({ mount: info, clock, random, log });
+      },
+      (failure) =>
+        logger.error('a mount cannot be opened; the others go on', {
+          path: table.namespace.path + info.path,
+          error: failure,
+        }),
+    );
+    return new Mount({ entry, info, type, opening, ...(before ? { locks: before.locks } : {}) });
   }
 
-  #add(mount: OpenMount): OpenMount {
-    this.#byRoute.set(mount.info.path, mount);
-    this.#byAccessor.set(mount.entry.accessor, mount);
-    this.#byUuid.set(mount.entry.uuid, mount);
-    this.#depth = Math.max(this.#depth, mount.info.path.split('/').length - 1);
-    return mount;
-  }
-
-  #forget(mount: OpenMount): void {
-    this.#byRoute.delete(mount.info.path);
-    this.#byAccessor.delete(mount.entry.accessor);
-    this.#byUuid.delete(mount.entry.uuid);
+  #forget(table: MountTable, mount: OpenMount): void {
+    table.forget(mount);
     void this.#closeEngine(mount);
   }
 
-  async #closeEngine({ engine, info }: OpenMount): Promise<void> {
+  async #closeEngine({ inUse, info }: OpenMount): Promise<void> {
     try {
-      await engine?.close?.();
+      await inUse?.close?.();
     } catch (error) {
       this.#options.log.warn('closing a mount failed', { path: info.path, error });
     }
@@ -335,7 +383,7 @@ export class Mounts {
 }
 
 /** A mount that never worked is not made. */
-function usable(mount: OpenMount): OpenMount {
+function usable(mount: Mount): Mount {
   if (mount.failure)
     throw new InvalidRequest(`the mount at ${mount.info.path} could not be opened; see the server log`);
   return mount;

@@ -15,7 +15,7 @@ async function open(run: PeriodicWork['run']) {
   domains.mounts.enable(domains.session(), { path: 'busy', class: 'secret', type: 'busy' });
   const { mounts, clock, session, work } = domains;
   const periodic = new Periodic({
-    mounts: () => mounts.all(),
+    mounts,
     openSession: session,
     work,
     clock,
@@ -42,7 +42,7 @@ test('work is done when it is due, and its writes are kept', async () => {
   assert.equal(runs, 2);
   assert.equal(
     session()
-      .view(`logical/${mounts.get('busy/')!.entry.uuid}/`)
+      .view(`logical/${mounts.root.get('busy/')!.entry.uuid}/`)
       .get('runs'),
     2,
   );

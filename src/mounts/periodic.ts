@@ -2,14 +2,17 @@ import { persist, type Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { PeriodicWork } from '../engine/engine.ts';
-import type { OpenMount } from './mounts.ts';
+import type { Mounts, OpenMount } from './mounts.ts';
+import type { MountPlace } from './records.ts';
 import { type WorkParts, workContext } from './work.ts';
 
 /** How often the table is looked through for work that is due. */
 const TICK_MS = 1000;
+/** Mounts opened in one look because they have work though nobody uses them. */
+const WOKEN_MAX = 20;
 
 export interface PeriodicOptions {
-  mounts(): Iterable<OpenMount>;
+  mounts: Pick<Mounts, 'loaded' | 'waking' | 'byUuid'>;
   openSession(): Session;
   work: WorkParts;
   clock: Clock;
@@ -22,6 +25,8 @@ export class Periodic {
   /** When each piece is next due, by mount and name. */
   readonly #dueAtMs = new Map<string, number>();
   readonly #running = new Map<string, Promise<void>>();
+  /** Not yet opened since the start. */
+  #asleep: MountPlace[] = [];
   #cancel: (() => void) | undefined;
 
   constructor(options: PeriodicOptions) {
@@ -29,10 +34,8 @@ export class Periodic {
   }
 
   start(): void {
-    this.#cancel = this.#options.clock.after(TICK_MS, () => {
-      this.#tick();
-      this.start();
-    });
+    this.#asleep = this.#options.mounts.waking(this.#options.openSession());
+    this.#wait();
   }
 
   async stop(): Promise<void> {
@@ -40,10 +43,26 @@ export class Periodic {
     await Promise.allSettled(this.#running.values());
   }
 
+  #wait(): void {
+    this.#cancel = this.#options.clock.after(TICK_MS, () => {
+      this.#wake();
+      this.#tick();
+      this.#wait();
+    });
+  }
+
+  /** Opens a few of the mounts that have work to do though nobody has asked for them since the start. */
+  #wake(): void {
+    const session = this.#options.openSession();
+    for (const place of this.#asleep.splice(0, WOKEN_MAX)) {
+      void this.#options.mounts.byUuid(session, place)?.engine;
+    }
+  }
+
   #tick(): void {
     const nowMs = this.#options.clock.monotonic();
-    for (const mount of this.#options.mounts()) {
-      for (const work of mount.engine?.periodic ?? []) {
+    for (const mount of this.#options.mounts.loaded()) {
+      for (const work of mount.inUse?.periodic ?? []) {
         const key = `${mount.entry.uuid}/${work.name}`;
         if (this.#running.has(key) || nowMs < (this.#dueAtMs.get(key) ?? 0)) continue;
         this.#dueAtMs.set(key, nowMs + work.everySeconds * 1000);

@@ -2,6 +2,7 @@ import type { Session } from '../barrier/session.ts';
 import type { EnginePath, OperationName, OperationSpec, PathSpec, RequestContext } from '../engine/engine.ts';
 import type { Fields, Input } from '../engine/fields.ts';
 import type { Reply } from '../engine/reply.ts';
+import type { Namespace } from '../namespaces/namespace.ts';
 import type { Token } from '../tokens/token.ts';
 
 /** What a listener lets callers without a token do. */
@@ -14,6 +15,10 @@ export interface ListenerRights {
 /** What the host's own mounts (`sys`, `token`) are handed beyond an engine's context. No other engine gets it. */
 export interface SystemContext extends RequestContext {
   readonly session: Session;
+  /** The request's; handlers reach nothing of another. */
+  readonly namespace: Namespace;
+  /** What the caller's policies have before the request's path: the way from the token's namespace to this one. */
+  readonly policyPrefix: string;
   readonly token: Token | undefined;
   /** The token's text as sent. */
   readonly tokenText: string;

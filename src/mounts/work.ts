@@ -9,7 +9,7 @@ export interface WorkParts {
   clock: Clock;
   random: Random;
   log: Logger;
-  generatePassword(session: Session, policyName: string | undefined): string;
+  generatePassword(session: Session, namespaceId: string, policyName: string | undefined): string;
 }
 
 /** What an engine is handed for work on its mount: authority over its own data and nothing else. */
@@ -22,6 +22,6 @@ export function workContext(parts: WorkParts, session: Session, mount: OpenMount
     log: parts.log,
     persist: () => persist(session),
     locked: (key, work) => mount.locks.run(key, work),
-    generatePassword: (policyName) => parts.generatePassword(session, policyName),
+    generatePassword: (policyName) => parts.generatePassword(session, mount.info.namespace.id, policyName),
   };
 }

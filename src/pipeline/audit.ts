@@ -3,7 +3,7 @@ import type { AuthReply } from '../engine/reply.ts';
 import type { Rights } from '../identity/rights.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import type { Acl, AclDecision, AclRule } from '../policies/acl.ts';
-import type { Token } from '../tokens/token.ts';
+import { namespaceIdOf, type Token } from '../tokens/token.ts';
 import type { Exchange } from './exchange.ts';
 
 const RULES_KEPT_MAX = 16;
@@ -73,7 +73,7 @@ function authOf({ token, tokenText, decision, acl, rights }: Exchange): AuditAut
     tokenIssueTimeMs: token.createdAtMs,
     policyResults: decision && {
       allowed: decision.allowed,
-      grantingPolicies: grantingPolicies(decision, acl),
+      grantingPolicies: grantingPolicies(decision, acl, namespaceIdOf(token)),
     },
   };
   if (!ofToken || ofToken.byRule.size >= RULES_KEPT_MAX) ofToken = { rights, byRule: new Map() };
@@ -82,10 +82,10 @@ function authOf({ token, tokenText, decision, acl, rights }: Exchange): AuditAut
   return auth;
 }
 
-function grantingPolicies(decision: AclDecision, acl: Acl | undefined) {
+function grantingPolicies(decision: AclDecision, acl: Acl | undefined, namespaceId: string) {
   if (!decision.allowed) return undefined;
   if (acl?.root) return [{ name: 'root', type: 'acl', namespaceId: 'root' }];
-  return decision.rule?.sources.map(({ policy }) => ({ name: policy, type: 'acl', namespaceId: 'root' }));
+  return decision.rule?.sources.map(({ policy }) => ({ name: policy, type: 'acl', namespaceId }));
 }
 
 function requestOf(exchange: Exchange): AuditRequest {
@@ -97,7 +97,7 @@ function requestOf(exchange: Exchange): AuditRequest {
     mount: mount && mountOf(mount),
     clientToken: exchange.tokenText,
     clientTokenAccessor: token?.accessor,
-    namespace: { id: 'root', path: '' },
+    namespace: exchange.namespace,
     path: exchange.path,
     data: exchange.bytes ?? exchange.data,
     remoteAddress: wire.remote.address,

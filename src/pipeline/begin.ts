@@ -2,6 +2,7 @@ import { InvalidRequest } from '../base/errors.ts';
 import type { UnknownRecord } from '../base/json.ts';
 import { parseDuration } from '../engine/duration.ts';
 import type { Operation } from '../engine/engine.ts';
+import { ROOT_NAMESPACE } from '../namespaces/namespace.ts';
 import type { Domains, Exchange, PipelineParts } from './exchange.ts';
 import type { WireRequest } from './wire.ts';
 
@@ -32,9 +33,12 @@ export function beginExchange(parts: PipelineParts, domains: Domains, wire: Wire
     id,
     data: NONE,
     operation,
+    namespace: ROOT_NAMESPACE,
     path,
+    relative: '',
     wrapTtl: wrapTtl(wire),
     tokenText: tokenText(wire),
+    policyPrefix: '',
     warnings: [],
     trace: parts.tracer?.begin(wire.headers.traceparent),
     startedMs: parts.clock.monotonic(),

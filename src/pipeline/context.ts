@@ -28,12 +28,14 @@ export function requestContext(exchange: Exchange, mount: OpenMount): SystemCont
   return {
     ...context,
     session,
+    namespace: exchange.namespace,
+    policyPrefix: exchange.policyPrefix,
     token: exchange.token,
     tokenText: exchange.tokenText,
     authorization: authorizationOf(exchange),
     hasSudo: () =>
       exchange.acl?.check({
-        path: exchange.path,
+        path: exchange.policyPrefix + exchange.path,
         operation: exchange.operation,
         sudoRequired: true,
         data: exchange.data,
@@ -80,7 +82,7 @@ function passedHeaders(exchange: Exchange, mount: OpenMount): Readonly<Record<st
 
 /** May the caller do this at another path of the same mount? Other folders could be listed as this one is: with its limit. */
 function allowedAt(exchange: Exchange, operation: Operation, relative: string): boolean {
-  const path = `${exchange.mount?.info.path ?? ''}${relative}`;
+  const path = `${exchange.policyPrefix}${exchange.mount?.info.path ?? ''}${relative}`;
   const data = isListing(operation) ? exchange.data : undefined;
   return exchange.acl?.check({ path, operation, data }).allowed ?? false;
 }

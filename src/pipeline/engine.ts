@@ -1,9 +1,15 @@
 import { InvalidCredentials } from '../base/errors.ts';
 import { isPromise } from '../base/promise.ts';
 import { runOperation } from '../engine/dispatch.ts';
+import type { Operation } from '../engine/engine.ts';
 import { pathHelp } from '../engine/help.ts';
 import type { Reply } from '../engine/reply.ts';
+import { rememberPlace } from '../mounts/token-places.ts';
+import { ROOT_NAMESPACE } from '../namespaces/namespace.ts';
 import type { Exchange } from './exchange.ts';
+import { missingRoute } from './mount.ts';
+
+const WRITES: ReadonlySet<Operation> = new Set(['create', 'update', 'patch']);
 
 /**
  * The one thing that is the engine's. A login's name is checked against lockout before and counted after; and checked
@@ -16,6 +22,9 @@ export function runEngine(exchange: Exchange): void | Promise<void> {
     exchange.reply = pathHelp(mount, found.requestPath);
     return;
   }
+  checkStillThere(exchange);
+  if (exchange.token && WRITES.has(exchange.operation))
+    rememberPlace(exchange.session, exchange.token.key, mount);
   const name = found.input && found.path?.loginName?.(context, found.input);
   if (name !== undefined) exchange.domains.lockouts.check(mount, name);
   try {
@@ -28,6 +37,13 @@ export function runEngine(exchange: Exchange): void | Promise<void> {
   } catch (error) {
     failed(exchange, error, name);
   }
+}
+
+/** While the audit device took its time the namespace may have begun to be deleted: nothing new comes into it. */
+export function checkStillThere(exchange: Exchange): void {
+  const { namespace, domains } = exchange;
+  if (namespace === ROOT_NAMESPACE || domains.namespaces.isOpen(namespace)) return;
+  throw missingRoute(exchange);
 }
 
 /** A use-limited token whose last use this was ends with the request, whatever came of it. */

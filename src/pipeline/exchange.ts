@@ -16,6 +16,8 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Mounts, OpenMount } from '../mounts/mounts.ts';
 import type { SystemContext } from '../mounts/system-context.ts';
 import type { WorkParts } from '../mounts/work.ts';
+import type { Namespace } from '../namespaces/namespace.ts';
+import type { Namespaces } from '../namespaces/namespaces.ts';
 import type { Acl, AclDecision } from '../policies/acl.ts';
 import type { Policies } from '../policies/store.ts';
 import type { OverloadGuard } from '../quotas/overload.ts';
@@ -30,6 +32,7 @@ import type { WireRequest } from './wire.ts';
 /** Everything that exists only while the server is unsealed. */
 export interface Domains {
   openSession(): Session;
+  readonly namespaces: Namespaces;
   readonly mounts: Mounts;
   readonly tokens: Tokens;
   readonly leases: Leases;
@@ -88,16 +91,22 @@ export interface Exchange {
   /** A body that is not JSON or a form. */
   bytes?: Buffer | undefined;
   operation: Operation;
-  /** Full path without `v1/`; LIST and SCAN with their trailing slash. */
-  readonly path: string;
+  /** The root until it is resolved. */
+  namespace: Namespace;
+  /** Relative to the namespace, without `v1/`; LIST and SCAN with their trailing slash. */
+  path: string;
   /** Seconds; 0: the reply is not to be wrapped. */
   readonly wrapTtl: number;
   mount?: OpenMount;
+  /** Of the path, what follows the mount's. */
+  relative: string;
   /** Which path answers, before its input is read. */
   route?: FoundOperation;
   found?: ParsedOperation;
   tokenText: string;
   token?: Token;
+  /** The way from the token's namespace to the request's: its policies have it before the path. */
+  policyPrefix: string;
   /** What the token's entity adds to it; undefined for a token without one. */
   rights?: Rights;
   /** Of whom a login has identified. */

@@ -15,8 +15,8 @@ import { issueToken } from './issue-token.ts';
 import { registerLease } from './lease.ts';
 import { limitRate, limitRateOfRole } from './limit-rate.ts';
 import { filterKeys, limitPage } from './list-limits.ts';
-import { matchMount } from './mount.ts';
-import { resolveNamespace } from './namespace.ts';
+import { matchPath } from './mount.ts';
+import { checkServed, resolveNamespace } from './namespace.ts';
 import { checkPolicy } from './policy.ts';
 import { readInput } from './read-input.ts';
 import { shedLoad } from './shed.ts';
@@ -33,8 +33,9 @@ import { wrapReply } from './wrap.ts';
  */
 const STEPS = {
   resolveNamespace,
-  matchMount,
+  matchPath,
   limitRate,
+  checkServed,
   readInput,
   limitRateOfRole,
   identifyToken,

@@ -1,5 +1,6 @@
 import { countTokenCreation } from '../metrics/tokens.ts';
 import { issueForLogin } from '../tokens/issue.ts';
+import { checkStillThere } from './engine.ts';
 import type { Exchange } from './exchange.ts';
 
 /** An auth method says who somebody is; the token is made here, for all methods alike. */
@@ -7,6 +8,7 @@ export function issueToken(exchange: Exchange): void {
   const { reply, domains, session, parts, mount, loginRights } = exchange;
   if (reply?.auth) exchange.auth = reply.auth;
   if (!reply?.login || !mount || !loginRights) return;
+  checkStillThere(exchange);
   const issued = issueForLogin({ tokens: domains.tokens, clock: parts.clock }, session, {
     mount,
     path: exchange.path,

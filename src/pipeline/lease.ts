@@ -1,6 +1,8 @@
 import { InvalidRequest, PermissionDenied, UnsupportedPath } from '../base/errors.ts';
 import type { LeaseGrant } from '../engine/reply.ts';
 import { countLeaseCreation } from '../metrics/tokens.ts';
+import type { OpenMount } from '../mounts/mounts.ts';
+import { ROOT_NAMESPACE } from '../namespaces/namespace.ts';
 import type { Exchange } from './exchange.ts';
 
 /** A leased credential is on record before anybody gets it. */
@@ -45,7 +47,7 @@ function withinBatchToken({ token, parts }: Exchange, grant: LeaseGrant): LeaseG
 function whyNobodyGetsIt(exchange: Exchange): Error | undefined {
   const { token, mount, domains, session } = exchange;
   if (token && !domains.tokens.find(session, exchange.tokenText)) return new PermissionDenied();
-  if (!mount || !domains.mounts.byUuid(mount.entry.uuid))
+  if (!mount || !isStillThere(exchange, mount))
     return new UnsupportedPath('the mount was disabled meanwhile');
   if (token?.numUses === 1)
     return new InvalidRequest(
@@ -54,10 +56,16 @@ function whyNobodyGetsIt(exchange: Exchange): Error | undefined {
   return undefined;
 }
 
+function isStillThere({ domains, session, namespace }: Exchange, { entry }: OpenMount): boolean {
+  const place = { namespaceId: namespace.id, uuid: entry.uuid };
+  if (!domains.mounts.byUuid(session, place)) return false;
+  return namespace === ROOT_NAMESPACE || domains.namespaces.isOpen(namespace);
+}
+
 /** The credential is there already: it stays on record until it is gone. */
-function takeBack({ domains, parts, session }: Exchange, leaseId: string): void {
+function takeBack({ domains, parts, session, namespace }: Exchange, leaseId: string): void {
   session.apply();
-  domains.leases.revoke(session, leaseId, { wait: false }).catch((error) => {
+  domains.leases.revoke(session, namespace.id, leaseId, { wait: false }).catch((error) => {
     parts.log.error('revoking a lease that nobody got failed', { lease: leaseId, error });
   });
 }

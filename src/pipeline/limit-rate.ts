@@ -39,7 +39,7 @@ export function limitRateOfRole(exchange: Exchange): void {
 export function limitStatusRate(parts: PipelineParts, domains: Domains | undefined, wire: WireRequest): void {
   const rateLimits = domains?.quotas.rateLimits;
   if (!rateLimits?.any || rateLimits.exempts('', wire.path)) return;
-  const match = domains?.mounts.match(wire.path);
+  const match = domains?.mounts.root.match(wire.path);
   const limit = ruleFor(rateLimits.rulesAt(match?.mount, ''), match?.relative ?? '');
   if (!limit) return;
   const allowance = rateLimits.take(limit, '', wire.remote.address);
@@ -84,6 +84,6 @@ function standing(allowance: Allowance): Record<string, string> {
   };
 }
 
-function namespaceOf({ mount }: Exchange): string {
-  return mount?.info.namespace.path ?? '';
+function namespaceOf({ namespace }: Exchange): string {
+  return namespace.path;
 }

@@ -4,6 +4,7 @@ import { isListing } from '../policies/acl.ts';
 import { visibleKeys } from '../policies/keys-filter.ts';
 import { requestContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
+import { policyPath } from './policy.ts';
 
 /** A rule's `pagination_limit`: a list that asks for no limit gets this one, one that asks for more is refused. */
 export function limitPage(exchange: Exchange): void {
@@ -22,7 +23,7 @@ export function filterKeys(exchange: Exchange): void {
   const { acl, decision, reply } = exchange;
   const keys = reply?.data?.keys;
   if (!acl || !decision?.rule?.keysFilter || !isListing(exchange.operation) || !isTexts(keys)) return;
-  const visible = visibleKeys(acl, { rule: decision.rule, path: exchange.path, keys });
+  const visible = visibleKeys(acl, { rule: decision.rule, path: policyPath(exchange, exchange.path), keys });
   const shown = new Set(visible);
   const info = Object.entries(reply?.data?.key_info ?? {}).filter(([key]) => shown.has(key));
   const keyInfo = reply?.data?.key_info === undefined ? {} : { key_info: Object.fromEntries(info) };

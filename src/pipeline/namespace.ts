@@ -1,13 +1,64 @@
-import { UnsupportedPath } from '../base/errors.ts';
+import { ApiLocked, InvalidRequest } from '../base/errors.ts';
+import { ROOT_NAMESPACE } from '../namespaces/namespace.ts';
+import { servedEverywhere, servedLocked } from '../namespaces/restricted.ts';
 import type { Exchange } from './exchange.ts';
 
-/** There is the root namespace. A request for another must not be answered from this one. */
-export function resolveNamespace({ wire, path }: Exchange): void {
+/**
+ * Which namespace a request is for, by header, by the beginning of its path or by both, and which of its mounts answers.
+ * From here on the path is relative to the namespace, whichever way it was named.
+ */
+export function resolveNamespace(exchange: Exchange): void {
+  const { wire, domains } = exchange;
   const header = wire.headers['x-vault-namespace'];
-  const wanted = String(header ?? '').replace(/^\/+|\/+$/g, '');
-  if (wanted !== '' && wanted !== 'root') {
-    throw new UnsupportedPath(
-      `no handler for route ${JSON.stringify(`${wanted}/${path}`)}. route entry not found.`,
-    );
+  if (header !== undefined && !followHeader(exchange, String(header))) return;
+  if (!matchIn(exchange) && domains.namespaces.any) descend(exchange);
+}
+
+/** False when there is no such namespace: then nothing answers, and what is said is as for a path that begins so. */
+function followHeader(exchange: Exchange, header: string): boolean {
+  const wanted = header.replace(/^\/+|\/+$/g, '');
+  if (wanted === '' || wanted === 'root') return true;
+  const { namespaces } = exchange.domains;
+  const namespace = namespaces.below(ROOT_NAMESPACE, wanted);
+  if (namespace && namespaces.isOpen(namespace)) {
+    exchange.namespace = namespace;
+    return true;
   }
+  exchange.path = `${wanted}/${exchange.path}`;
+  return false;
+}
+
+/** A path that no mount answers may begin with a child's name. Mounts and children never share one. */
+function descend(exchange: Exchange): void {
+  const { namespaces } = exchange.domains;
+  for (;;) {
+    const slash = exchange.path.indexOf('/');
+    const child = slash > 0 && namespaces.child(exchange.namespace, exchange.path.slice(0, slash));
+    if (!child || child.leaving) return;
+    exchange.namespace = child;
+    exchange.path = exchange.path.slice(slash + 1);
+    if (matchIn(exchange)) return;
+  }
+}
+
+function matchIn(exchange: Exchange): boolean {
+  const { domains, session, namespace } = exchange;
+  const match = domains.mounts.table(session, namespace.id).match(exchange.path);
+  if (!match) return false;
+  exchange.mount = match.mount;
+  exchange.relative = match.relative;
+  return true;
+}
+
+/** In other namespaces than the root some of `sys/` is not there; in a locked one nearly nothing. */
+export function checkServed({ domains, namespace, mount, relative, wire }: Exchange): void {
+  if (namespace === ROOT_NAMESPACE) return;
+  const ofSystem = mount?.entry.type === 'system';
+  if (ofSystem && !servedEverywhere(relative))
+    throw new InvalidRequest(`unavailable operation (${wire.method} /v1/${wire.path})`);
+  const lock = domains.namespaces.lockOver(namespace);
+  if (lock && !(ofSystem && servedLocked(relative)))
+    throw new ApiLocked(
+      `API access to this namespace has been locked by an administrator - "${lock.path}" must be unlocked to gain access.`,
+    );
 }

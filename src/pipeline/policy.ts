@@ -1,7 +1,7 @@
 import { PermissionDenied } from '../base/errors.ts';
 import { createOrUpdate, needsSudo } from '../engine/dispatch.ts';
 import type { Acl, AclDecision } from '../policies/acl.ts';
-import type { Token } from '../tokens/token.ts';
+import { namespaceIdOf, type Token } from '../tokens/token.ts';
 import { requestContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import { missingRoute } from './mount.ts';
@@ -23,8 +23,9 @@ export function checkPolicy(exchange: Exchange): void {
 
 function aclOf({ domains, session, rights }: Exchange, token: Token): Acl {
   if (token.inlinePolicy !== undefined) return domains.policies.aclOfText(token.inlinePolicy);
-  if (!rights) return domains.policies.aclFor(session, token.policies);
-  return domains.policies.aclFor(session, rights.with(token.policies), rights.template);
+  const namespaceId = namespaceIdOf(token);
+  if (!rights) return domains.policies.aclFor(session, namespaceId, token.policies);
+  return domains.policies.aclFor(session, namespaceId, rights.with(token.policies), rights.template);
 }
 
 /** By the rule for the path as sent, and by the one for its plain spelling: `ANN/` is not a way around a rule for `ann`. */
@@ -36,11 +37,16 @@ function decide(exchange: Exchange, acl: Acl): AclDecision {
     wrapTtlSeconds: exchange.wrapTtl,
     sudoRequired: needsSudo(found),
   };
-  const asSent = acl.check({ ...asked, path: exchange.path });
+  const asSent = acl.check({ ...asked, path: policyPath(exchange, exchange.path) });
   const plain = mount && found ? mount.info.path + found.canonicalPath : exchange.path;
   if (!asSent.allowed || plain === exchange.path) return asSent;
-  const asMeant = acl.check({ ...asked, path: plain });
+  const asMeant = acl.check({ ...asked, path: policyPath(exchange, plain) });
   return asMeant.rule && !asMeant.allowed ? asMeant : asSent;
+}
+
+/** As the token's policies have it: relative to the token's namespace. */
+export function policyPath({ policyPrefix }: Exchange, path: string): string {
+  return policyPrefix === '' ? path : policyPrefix + path;
 }
 
 /** A path that cannot tell gets `update`. */

@@ -17,9 +17,11 @@ const VITAL_BEGINNINGS = ['sys/leases/re', 'sys/renew', 'sys/revoke', 'auth/toke
 const RETRY_AFTER_SECONDS = '2';
 
 /** Refuses new work at the door while the node is overloaded; where only commits are slow, new writes. */
-export function shedLoad({ overload, metrics }: PipelineParts, wire: WireRequest): void {
+export function shedLoad({ overload, metrics, domains }: PipelineParts, wire: WireRequest): void {
   const reason = overload.shedding;
-  if (reason === undefined || isVital(wire.path)) return;
+  if (reason === undefined) return;
+  // As it is for `sys/leases/renew` it is for `team/sys/leases/renew`.
+  if (isVital(domains()?.namespaces.split(wire.path).rest ?? wire.path)) return;
   if (reason === 'commits' && !WRITES.has(wire.method)) return;
   overload.shed++;
   metrics.counter('core.requests_shed', { reason }).add();

@@ -53,6 +53,7 @@ class BareContext implements SystemContext {
   readonly tokenText = '';
   readonly upload = undefined;
   readonly authorization = undefined;
+  readonly policyPrefix = '';
   readonly bytes: Buffer | undefined;
   readonly listener: SystemContext['listener'];
   readonly #wire: WireRequest;
@@ -78,6 +79,9 @@ class BareContext implements SystemContext {
     throw new Sealed();
   }
   get session(): never {
+    throw new Sealed();
+  }
+  get namespace(): never {
     throw new Sealed();
   }
   get mount(): never {

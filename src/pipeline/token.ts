@@ -1,5 +1,6 @@
 import { InvalidRequest, PermissionDenied } from '../base/errors.ts';
 import { type Rights, rightsInForce } from '../identity/rights.ts';
+import { isWithin, ROOT_NAMESPACE } from '../namespaces/namespace.ts';
 import type { Token } from '../tokens/token.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -9,7 +10,8 @@ export function identifyToken(exchange: Exchange): void {
   if (exchange.found?.path?.public) return;
   if (tokenText === '') throw new PermissionDenied(missingToken(exchange));
   const token = domains.tokens.find(session, tokenText);
-  if (!token || !domains.tokens.spend(session, token)) throw badToken(exchange);
+  if (!token || !isGoodHere(exchange, token) || !domains.tokens.spend(session, token))
+    throw badToken(exchange);
   if (!domains.tokens.usableFrom(token, exchange.wire.remote.address)) throw new PermissionDenied();
   if (token.numUses > 0) session.apply();
   if (token.entityId !== '') exchange.rights = rightsOf(exchange, token);
@@ -21,6 +23,19 @@ function rightsOf({ domains, session }: Exchange, token: Token): Rights {
   const rights = rightsInForce(domains.identity.rightsOfToken(session, token));
   if (!rights) throw new PermissionDenied();
   return rights;
+}
+
+/** A token is good in its own namespace and below; its policies then have the way there before the path. */
+function isGoodHere(exchange: Exchange, { namespaceId }: Token): boolean {
+  const { namespace, domains } = exchange;
+  if (namespaceId === undefined) {
+    if (namespace !== ROOT_NAMESPACE) exchange.policyPrefix = namespace.path;
+    return true;
+  }
+  const own = domains.namespaces.byId(namespaceId);
+  if (!own || !isWithin(namespace, own)) return false;
+  exchange.policyPrefix = namespace.path.slice(own.path.length);
+  return true;
 }
 
 /** Vault's clients (Agent, Terraform) match on the second line to log in again. */

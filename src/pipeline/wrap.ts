@@ -15,7 +15,7 @@ export function wrapReply(exchange: Exchange): void {
   if (exchange.wrapTtl === 0 || (reply?.status ?? 200) >= 300) return;
   if (exchange.operation === 'help') return;
   const { request_id: _, ...kept } = exchange.body;
-  exchange.wrapInfo = exchange.domains.wrapping.wrap(exchange.session, {
+  exchange.wrapInfo = exchange.domains.wrapping.wrap(exchange.session, exchange.namespace.id, {
     body: kept,
     path: exchange.path,
     ttl: exchange.wrapTtl,

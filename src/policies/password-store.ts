@@ -1,6 +1,8 @@
 import type { Session } from '../barrier/session.ts';
+import type { View } from '../barrier/view.ts';
 import { InvalidRequest } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
+import { namespacedPrefix } from '../namespaces/namespace.ts';
 import { WeightedLru } from './lru.ts';
 import { decodePolicyText } from './parse.ts';
 import {
@@ -11,11 +13,10 @@ import {
   tryPasswordPolicy,
 } from './password.ts';
 
-const PASSWORD_POLICIES = 'sys/password-policy/';
 const NAME_LENGTH_MAX = 512;
 const CACHED_MAX = 1000;
 
-/** The stored password policies. Unlike ACL policies their names go with case. */
+/** The stored password policies of each namespace. Unlike ACL policies their names go with case. */
 export class PasswordPolicies {
   readonly #random: Random;
   readonly #default = parsePasswordPolicy(DEFAULT_PASSWORD_POLICY_TEXT);
@@ -26,39 +27,43 @@ export class PasswordPolicies {
   }
 
   /** The text of a policy. */
-  get(session: Session, name: string): string | undefined {
-    return session.view(PASSWORD_POLICIES).get<{ text: string }>(checkedName(name))?.text;
+  get(session: Session, namespaceId: string, name: string): string | undefined {
+    return policiesOf(session, namespaceId).get<{ text: string }>(checkedName(name))?.text;
   }
 
-  list(session: Session, page?: { after?: string; limit?: number }): string[] {
-    return session.view(PASSWORD_POLICIES).list('', page);
+  list(session: Session, namespaceId: string, page?: { after?: string; limit?: number }): string[] {
+    return policiesOf(session, namespaceId).list('', page);
   }
 
   /** Stores a policy that has shown it can make passwords. Throws `InvalidRequest`. */
-  put(session: Session, { name, text }: { name: string; text: string }): void {
+  put(session: Session, namespaceId: string, { name, text }: { name: string; text: string }): void {
     const plain = decodePolicyText(text);
     if (plain.trim() === '') throw new InvalidRequest('missing policy');
     tryPasswordPolicy(parsePasswordPolicy(plain), this.#random);
-    session.view(PASSWORD_POLICIES).put(checkedName(name), { text: plain });
+    policiesOf(session, namespaceId).put(checkedName(name), { text: plain });
   }
 
   /** No error when there is none. */
-  delete(session: Session, name: string): void {
-    session.view(PASSWORD_POLICIES).delete(checkedName(name));
+  delete(session: Session, namespaceId: string, name: string): void {
+    policiesOf(session, namespaceId).delete(checkedName(name));
   }
 
   /** A password by the named policy, or by the built-in one of 20 characters. Throws `InvalidRequest` when there is no such policy. */
-  generate(session: Session, name: string | undefined): string {
+  generate(session: Session, namespaceId: string, name: string | undefined): string {
     if (name === undefined || name === '') return generatePassword(this.#default, this.#random);
-    const text = this.get(session, name);
+    const text = this.get(session, namespaceId, name);
     if (text === undefined) throw new InvalidRequest(`no password policy named "${name}"`);
-    let policy = this.#parsed.get(name);
-    if (policy?.text !== text) {
+    let policy = this.#parsed.get(text);
+    if (!policy) {
       policy = parsePasswordPolicy(text);
-      this.#parsed.set(name, policy);
+      this.#parsed.set(text, policy);
     }
     return generatePassword(policy, this.#random);
   }
+}
+
+function policiesOf(session: Session, namespaceId: string): View {
+  return session.view(namespacedPrefix('passwordPolicies', namespaceId));
 }
 
 function checkedName(name: string): string {

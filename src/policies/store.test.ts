@@ -27,56 +27,56 @@ const UPDATE = 'path "a" { capabilities = ["update"] }';
 
 test('policies are written, read, listed and deleted', () => {
   const { session, policies, clock } = open();
-  policies.initialize(session);
-  policies.put(session, { name: ' My-Policy ', text: READ });
-  policies.put(session, { name: 'team/one', text: READ });
-  assert.deepEqual(policies.list(session), ['default', 'my-policy', 'root', 'team/']);
-  assert.deepEqual(policies.list(session, '', { after: 'default', limit: 2 }), ['my-policy', 'root']);
-  assert.deepEqual(policies.list(session, 'team/'), ['one']);
-  assert.deepEqual(policies.get(session, 'MY-POLICY'), {
+  policies.initialize(session, 'root');
+  policies.put(session, 'root', { name: ' My-Policy ', text: READ });
+  policies.put(session, 'root', { name: 'team/one', text: READ });
+  assert.deepEqual(policies.list(session, 'root'), ['default', 'my-policy', 'root', 'team/']);
+  assert.deepEqual(policies.list(session, 'root', '', { after: 'default', limit: 2 }), ['my-policy', 'root']);
+  assert.deepEqual(policies.list(session, 'root', 'team/'), ['one']);
+  assert.deepEqual(policies.get(session, 'root', 'MY-POLICY'), {
     name: 'my-policy',
     text: READ,
     version: 1,
     modifiedAtMs: clock.now(),
     casRequired: false,
   });
-  assert.equal(policies.get(session, 'default')?.text, DEFAULT_POLICY_TEXT);
-  assert.equal(policies.get(session, 'Root')?.text, '');
-  policies.put(session, { name: 'my-policy', text: UPDATE });
-  assert.equal(policies.get(session, 'my-policy')?.version, 2);
-  policies.delete(session, 'My-policy');
-  policies.delete(session, 'my-policy');
-  assert.equal(policies.get(session, 'my-policy'), undefined);
+  assert.equal(policies.get(session, 'root', 'default')?.text, DEFAULT_POLICY_TEXT);
+  assert.equal(policies.get(session, 'root', 'Root')?.text, '');
+  policies.put(session, 'root', { name: 'my-policy', text: UPDATE });
+  assert.equal(policies.get(session, 'root', 'my-policy')?.version, 2);
+  policies.delete(session, 'root', 'My-policy');
+  policies.delete(session, 'root', 'my-policy');
+  assert.equal(policies.get(session, 'root', 'my-policy'), undefined);
 });
 
 test('built-in policies are kept', () => {
   const { session, policies } = open();
-  policies.initialize(session);
+  policies.initialize(session, 'root');
   for (const name of ['root', ' ROOT', 'response-wrapping']) {
-    assert.throws(() => policies.put(session, { name, text: READ }), /cannot update "/);
-    assert.throws(() => policies.delete(session, name), /cannot delete "/);
+    assert.throws(() => policies.put(session, 'root', { name, text: READ }), /cannot update "/);
+    assert.throws(() => policies.delete(session, 'root', name), /cannot delete "/);
   }
-  assert.throws(() => policies.delete(session, 'Default'), /cannot delete "default" policy/);
-  policies.put(session, { name: 'default', text: READ });
-  assert.equal(policies.get(session, 'default')?.text, READ);
+  assert.throws(() => policies.delete(session, 'root', 'Default'), /cannot delete "default" policy/);
+  policies.put(session, 'root', { name: 'default', text: READ });
+  assert.equal(policies.get(session, 'root', 'default')?.text, READ);
 });
 
 test('names and texts that cannot be are refused', () => {
   const { session, policies } = open();
   for (const name of ['', '  ', 'a,b', 'a\nb', '/a', 'a/', 'x'.repeat(600)]) {
-    assert.throws(() => policies.put(session, { name, text: READ }), InvalidRequest);
+    assert.throws(() => policies.put(session, 'root', { name, text: READ }), InvalidRequest);
   }
   assert.throws(
-    () => policies.put(session, { name: 'a', text: ' ' }),
+    () => policies.put(session, 'root', { name: 'a', text: ' ' }),
     /'policy' parameter not supplied or empty/,
   );
-  assert.throws(() => policies.put(session, { name: 'a', text: 'path' }), /failed to parse policy/);
+  assert.throws(() => policies.put(session, 'root', { name: 'a', text: 'path' }), /failed to parse policy/);
 });
 
 test('check-and-set guards a write', () => {
   const { session, policies } = open();
   const put = (cas?: number, casRequired?: boolean) =>
-    policies.put(session, { name: 'p', text: READ, cas, casRequired });
+    policies.put(session, 'root', { name: 'p', text: READ, cas, casRequired });
   assert.throws(() => put(undefined, true), /check-and-set parameter required/);
   assert.throws(() => put(0), /did not match/);
   put(-1, true);
@@ -84,15 +84,15 @@ test('check-and-set guards a write', () => {
   assert.throws(() => put(), /check-and-set parameter required/);
   put(1);
   put();
-  assert.equal(policies.get(session, 'p')?.version, 3);
+  assert.equal(policies.get(session, 'root', 'p')?.version, 3);
 });
 
 test('a patch keeps what it does not name', () => {
   const { session, policies, clock } = open();
   const expiresAtMs = clock.now() + 60_000;
-  policies.put(session, { name: 'p', text: READ, expiresAtMs, cas: -1, casRequired: true });
-  policies.patch(session, { name: 'p', text: UPDATE, cas: 1 });
-  assert.deepEqual(policies.get(session, 'p'), {
+  policies.put(session, 'root', { name: 'p', text: READ, expiresAtMs, cas: -1, casRequired: true });
+  policies.patch(session, 'root', { name: 'p', text: UPDATE, cas: 1 });
+  assert.deepEqual(policies.get(session, 'root', 'p'), {
     name: 'p',
     text: UPDATE,
     version: 2,
@@ -100,79 +100,85 @@ test('a patch keeps what it does not name', () => {
     casRequired: true,
     expiresAtMs,
   });
-  policies.patch(session, { name: 'p', ttlSeconds: 10, cas: 2 });
-  assert.equal(policies.get(session, 'p')?.expiresAtMs, clock.now() + 10_000);
-  assert.throws(() => policies.patch(session, { name: 'q', text: READ }), NotFound);
+  policies.patch(session, 'root', { name: 'p', ttlSeconds: 10, cas: 2 });
+  assert.equal(policies.get(session, 'root', 'p')?.expiresAtMs, clock.now() + 10_000);
+  assert.throws(() => policies.patch(session, 'root', { name: 'q', text: READ }), NotFound);
 });
 
 test('an expired policy is gone at once', () => {
   const { session, policies, clock } = open();
-  policies.put(session, { name: 'p', text: READ, ttlSeconds: 60 });
+  policies.put(session, 'root', { name: 'p', text: READ, ttlSeconds: 60 });
   assert.throws(
-    () => policies.put(session, { name: 'q', text: READ, ttlSeconds: 1, expiresAtMs: 1 }),
+    () => policies.put(session, 'root', { name: 'q', text: READ, ttlSeconds: 1, expiresAtMs: 1 }),
     /cannot both be set/,
   );
   assert.throws(
-    () => policies.put(session, { name: 'q', text: READ, expiresAtMs: clock.now() }),
+    () => policies.put(session, 'root', { name: 'q', text: READ, expiresAtMs: clock.now() }),
     /in the past/,
   );
-  const may = () => policies.aclFor(session, ['p']).check({ path: 'a', operation: 'read' }).allowed;
+  const may = () => policies.aclFor(session, 'root', ['p']).check({ path: 'a', operation: 'read' }).allowed;
   assert.equal(may(), true);
   clock.advance(60_000);
   assert.equal(may(), false);
-  assert.equal(policies.get(session, 'p'), undefined);
-  assert.deepEqual(policies.list(session), ['root']);
-  assert.equal(policies.removeExpired(session), 1);
-  assert.equal(policies.removeExpired(session), 0);
+  assert.equal(policies.get(session, 'root', 'p'), undefined);
+  assert.deepEqual(policies.list(session, 'root'), ['root']);
+  assert.equal(policies.removeExpired(session, 'root'), 1);
+  assert.equal(policies.removeExpired(session, 'root'), 0);
 });
 
 test('a compiled set follows every change, also one that is taken back', () => {
   const { session, policies, records, clock } = open();
-  policies.put(session, { name: 'p', text: READ });
+  policies.put(session, 'root', { name: 'p', text: READ });
   session.apply();
   const may = (operation: 'read' | 'update') =>
-    policies.aclFor(session, ['P', 'gone']).check({ path: 'a', operation }).allowed;
+    policies.aclFor(session, 'root', ['P', 'gone']).check({ path: 'a', operation }).allowed;
   assert.deepEqual([may('read'), may('update')], [true, false]);
-  assert.equal(policies.aclFor(session, ['p']), policies.aclFor(session, ['p']));
-  policies.put(session, { name: 'p', text: UPDATE });
+  assert.equal(policies.aclFor(session, 'root', ['p']), policies.aclFor(session, 'root', ['p']));
+  policies.put(session, 'root', { name: 'p', text: UPDATE });
   assert.deepEqual([may('read'), may('update')], [false, true]);
   session.discard();
   assert.deepEqual([may('read'), may('update')], [true, false]);
-  policies.put(session, { name: 'gone', text: UPDATE });
+  policies.put(session, 'root', { name: 'gone', text: UPDATE });
   assert.deepEqual([may('read'), may('update')], [true, true]);
-  policies.delete(session, 'p');
+  policies.delete(session, 'root', 'p');
   assert.deepEqual([may('read'), may('update')], [false, true]);
-  new Policies({ clock }).put(session, { name: 'gone', text: READ });
+  new Policies({ clock }).put(session, 'root', { name: 'gone', text: READ });
   assert.deepEqual([may('read'), may('update')], [true, false]);
   assert.equal([...records.entries()].length, 1);
 });
 
 test('root in a set allows everything, and nothing else poses as such a set', () => {
   const { session, policies } = open();
-  assert.equal(policies.aclFor(session, ['nothing', 'root']).root, true);
+  assert.equal(policies.aclFor(session, 'root', ['nothing', 'root']).root, true);
   for (const names of [['nothing,root'], ['nothing","root'], ['nothing'], ['nothing\0root']]) {
-    assert.equal(policies.aclFor(session, names).root, false);
+    assert.equal(policies.aclFor(session, 'root', names).root, false);
   }
 });
 
 test('templates are expanded for each caller', () => {
   const { session, policies } = open();
-  policies.put(session, { name: 'p', text: 'path "a/{{identity.entity.name}}" { capabilities = ["read"] }' });
+  policies.put(session, 'root', {
+    name: 'p',
+    text: 'path "a/{{identity.entity.name}}" { capabilities = ["read"] }',
+  });
   const who = (name: string): TemplateIdentity => ({
     entity: { id: name, name, metadata: {}, aliases: new Map() },
     groups: [],
   });
   const may = (name: string, path: string) =>
-    policies.aclFor(session, ['p'], who(name)).check({ path, operation: 'read' }).allowed;
+    policies.aclFor(session, 'root', ['p'], who(name)).check({ path, operation: 'read' }).allowed;
   assert.deepEqual(
     [may('ann', 'a/ann'), may('ann', 'a/bob'), may('bob', 'a/bob'), may('bob', 'a/ann')],
     [true, false, true, false],
   );
   const ann = who('ann');
-  assert.equal(policies.aclFor(session, ['p'], ann), policies.aclFor(session, ['p'], ann));
-  assert.equal(policies.aclFor(session, ['p']).check({ path: 'a/', operation: 'read' }).allowed, false);
+  assert.equal(policies.aclFor(session, 'root', ['p'], ann), policies.aclFor(session, 'root', ['p'], ann));
+  assert.equal(
+    policies.aclFor(session, 'root', ['p']).check({ path: 'a/', operation: 'read' }).allowed,
+    false,
+  );
   assert.equal(may('x/y', 'a/x/y'), false);
-  policies.put(session, {
+  policies.put(session, 'root', {
     name: 'p',
     text: 'path "a/{{identity.entity.name}}" { capabilities = ["read"] }',
     allowSlashes: true,
@@ -183,22 +189,22 @@ test('templates are expanded for each caller', () => {
 test('a stored policy that cannot be parsed refuses, instead of leaving out what it denies', () => {
   const { session, policies } = open();
   session.view('sys/policy/').put('p', { text: 'path', version: 1, modifiedAtMs: 0, casRequired: false });
-  assert.throws(() => policies.aclFor(session, ['p']), InternalFailure);
+  assert.throws(() => policies.aclFor(session, 'root', ['p']), InternalFailure);
 });
 
 test('password policies are kept and used', () => {
   const { session } = open();
   const passwords = new PasswordPolicies({ random: seededRandom(3) });
-  passwords.put(session, {
+  passwords.put(session, 'root', {
     name: 'Digits',
     text: Buffer.from('length = 6\nrule "charset" { charset = "01" }').toString('base64'),
   });
-  assert.match(passwords.get(session, 'Digits') ?? '', /^length = 6/);
-  assert.deepEqual(passwords.list(session), ['Digits']);
-  assert.match(passwords.generate(session, 'Digits'), /^[01]{6}$/);
-  assert.match(passwords.generate(session, undefined), /^[\w-]{20}$/);
-  assert.throws(() => passwords.generate(session, 'digits'), /no password policy named "digits"/);
-  assert.throws(() => passwords.put(session, { name: 'a/b', text: 'length = 6' }), InvalidRequest);
-  passwords.delete(session, 'Digits');
-  assert.equal(passwords.get(session, 'Digits'), undefined);
+  assert.match(passwords.get(session, 'root', 'Digits') ?? '', /^length = 6/);
+  assert.deepEqual(passwords.list(session, 'root'), ['Digits']);
+  assert.match(passwords.generate(session, 'root', 'Digits'), /^[01]{6}$/);
+  assert.match(passwords.generate(session, 'root', undefined), /^[\w-]{20}$/);
+  assert.throws(() => passwords.generate(session, 'root', 'digits'), /no password policy named "digits"/);
+  assert.throws(() => passwords.put(session, 'root', { name: 'a/b', text: 'length = 6' }), InvalidRequest);
+  passwords.delete(session, 'root', 'Digits');
+  assert.equal(passwords.get(session, 'root', 'Digits'), undefined);
 });

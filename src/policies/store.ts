@@ -2,6 +2,7 @@ import type { Session } from '../barrier/session.ts';
 import type { View } from '../barrier/view.ts';
 import type { Clock } from '../base/clock.ts';
 import { InternalFailure, InvalidRequest, NotFound, unlessCorrupt } from '../base/errors.ts';
+import { namespacedPrefix, ROOT_ID } from '../namespaces/namespace.ts';
 import { type Acl, compileAcl, layerAcl, ROOT_POLICY } from './acl.ts';
 import {
   DEFAULT_POLICY,
@@ -45,7 +46,7 @@ export interface PolicyWrite {
 
 export type PolicyPatch = Partial<PolicyWrite> & Pick<PolicyWrite, 'name'>;
 
-const ACL_POLICIES = 'sys/policy/';
+const ROOT_POLICIES = namespacedPrefix('policies', ROOT_ID);
 /** How much compiled policy is kept: rules, with every cached set counting for some more. */
 const CACHED_RULES_MAX = 500_000;
 const ENTRY_WEIGHT = 20;
@@ -62,11 +63,20 @@ interface CachedAcl {
 }
 
 interface LastAcl extends CachedAcl {
+  readonly namespaceId: string;
   readonly names: readonly string[];
 }
 
+/** The same in every namespace, so it needs no record. */
+const FIXED_WRAPPING_POLICY: StoredPolicy = Object.freeze({
+  text: WRAPPING_POLICY_TEXT,
+  version: 1,
+  modifiedAtMs: 0,
+  casRequired: false,
+});
+
 /**
- * The stored ACL policies. Every look at a policy reads its record through the session, so a request sees exactly the
+ * The stored ACL policies, each namespace's own. Every look at a policy reads its record through the session, so a request sees exactly the
  * policies of its own transaction: the caches only save parsing and compiling what is still word for word the same.
  */
 export class Policies {
@@ -91,59 +101,63 @@ export class Policies {
     this.#clock = clock;
   }
 
-  /** Once, when a server is initialised: writes the policies that are always there. */
-  initialize(session: Session): void {
-    this.put(session, { name: DEFAULT_POLICY, text: DEFAULT_POLICY_TEXT });
-    const fixed: StoredPolicy = {
-      text: WRAPPING_POLICY_TEXT,
-      version: 1,
-      modifiedAtMs: this.#clock.now(),
-      casRequired: false,
-    };
-    session.view(ACL_POLICIES).put(WRAPPING_POLICY, fixed);
+  /** Once for each namespace: writes the policies that are always there. */
+  initialize(session: Session, namespaceId: string): void {
+    this.put(session, namespaceId, { name: DEFAULT_POLICY, text: DEFAULT_POLICY_TEXT });
   }
 
-  /** Undefined when there is none or it has expired. `root` is there with an empty text. */
-  get(session: Session, name: string): (StoredPolicy & { readonly name: string }) | undefined {
+  /** Undefined when there is none or it has expired. `root` is there with an empty text, in the root namespace only. */
+  get(
+    session: Session,
+    namespaceId: string,
+    name: string,
+  ): (StoredPolicy & { readonly name: string }) | undefined {
     const normal = normalPolicyName(name);
-    if (normal === ROOT_POLICY)
+    if (normal === ROOT_POLICY) {
+      if (namespaceId !== ROOT_ID) return undefined;
       return { name: normal, text: '', version: 0, modifiedAtMs: 0, casRequired: false };
-    const stored = this.#stored(session.view(ACL_POLICIES), normal);
+    }
+    const stored = this.#stored(policiesOf(session, namespaceId), normal);
     return stored && { ...stored, name: normal };
   }
 
   /** Also when it is damaged: whoever has it is refused until somebody writes it anew, as it may hold a denial. */
-  has(session: Session, name: string): boolean {
-    return unlessCorrupt(() => this.get(session, name) !== undefined, true);
+  has(session: Session, namespaceId: string, name: string): boolean {
+    return unlessCorrupt(() => this.get(session, namespaceId, name) !== undefined, true);
   }
 
   /** The parsed form of a stored policy. */
-  parsed(session: Session, name: string): Policy | undefined {
+  parsed(session: Session, namespaceId: string, name: string): Policy | undefined {
     const normal = normalPolicyName(name);
-    const stored = this.#stored(session.view(ACL_POLICIES), normal);
-    return stored && this.#parse(normal, stored);
+    const stored = this.#stored(policiesOf(session, namespaceId), normal);
+    return stored && this.#parse(namespaceId, normal, stored);
   }
 
   /** Names in order, `root` among them but not what the host keeps for itself; folders under a `prefix` that ends in `/` (or is ''). */
-  list(session: Session, prefix = '', page: { after?: string; limit?: number } = {}): string[] {
-    const view = session.view(ACL_POLICIES);
+  list(
+    session: Session,
+    namespaceId: string,
+    prefix = '',
+    page: { after?: string; limit?: number } = {},
+  ): string[] {
+    const view = policiesOf(session, namespaceId);
     const there = view
       .list(prefix)
       .filter((name) => !IMMUTABLE_POLICIES.has(name))
-      .filter((name) => name.endsWith('/') || this.has(session, prefix + name));
-    const names = prefix === '' ? [...there, ROOT_POLICY].sort() : there;
+      .filter((name) => name.endsWith('/') || this.has(session, namespaceId, prefix + name));
+    const names = prefix === '' && namespaceId === ROOT_ID ? [...there, ROOT_POLICY].sort() : there;
     const after = page.after ?? '';
     const rest = after === '' ? names : names.filter((name) => name > after);
     return page.limit !== undefined && page.limit > 0 ? rest.slice(0, page.limit) : rest;
   }
 
   /** Writes a policy; returns it parsed, for `lintPolicy`. Throws `InvalidRequest`. */
-  put(session: Session, write: PolicyWrite): Policy {
+  put(session: Session, namespaceId: string, write: PolicyWrite): Policy {
     const name = checkedPolicyName(write.name);
     if (IMMUTABLE_POLICIES.has(name)) throw new InvalidRequest(`cannot update "${name}" policy`);
     if (write.text.trim() === '') throw new InvalidRequest("'policy' parameter not supplied or empty");
     const policy = parsePolicy({ name, text: decodePolicyText(write.text) });
-    const view = session.view(ACL_POLICIES);
+    const view = policiesOf(session, namespaceId);
     const before = unlessCorrupt(() => this.#stored(view, name), undefined);
     checkVersion(write, before);
     const expiresAtMs = this.#expiry(write);
@@ -161,37 +175,41 @@ export class Policies {
   }
 
   /** Changes what is given and keeps the rest. Throws `NotFound` when there is no such policy. */
-  patch(session: Session, patch: PolicyPatch): Policy {
-    const before = this.get(session, patch.name);
+  patch(session: Session, namespaceId: string, patch: PolicyPatch): Policy {
+    const before = this.get(session, namespaceId, patch.name);
     if (!before) throw new NotFound(`no policy named "${patch.name}"`);
     const { expiresAtMs: endBefore, ...kept } = before;
     const isNewEnd = patch.ttlSeconds !== undefined || patch.expiresAtMs !== undefined;
     const given = Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
-    return this.put(session, { ...kept, ...(isNewEnd ? {} : { expiresAtMs: endBefore }), ...given });
+    return this.put(session, namespaceId, {
+      ...kept,
+      ...(isNewEnd ? {} : { expiresAtMs: endBefore }),
+      ...given,
+    });
   }
 
   /** No error when there is none. Throws `InvalidRequest` for the built-in ones. */
-  delete(session: Session, name: string): void {
+  delete(session: Session, namespaceId: string, name: string): void {
     const normal = checkedPolicyName(name);
     if (IMMUTABLE_POLICIES.has(normal) || normal === DEFAULT_POLICY) {
       throw new InvalidRequest(`cannot delete "${normal}" policy`);
     }
-    session.view(ACL_POLICIES).delete(normal);
-    this.invalidate(normal);
+    policiesOf(session, namespaceId).delete(normal);
+    this.#parsed.delete(parsedKey(namespaceId, normal));
+    this.#compiled.clear();
   }
 
   /** Deletes the records of policies that have expired; how many. For periodic work on the active node. */
-  removeExpired(session: Session): number {
-    const view = session.view(ACL_POLICIES);
-    const expired = [...view.keys('')].filter((name) => !this.has(session, name));
+  removeExpired(session: Session, namespaceId: string): number {
+    const view = policiesOf(session, namespaceId);
+    const expired = [...view.keys('')].filter((name) => !this.has(session, namespaceId, name));
     for (const name of expired) view.delete(name);
     return expired.length;
   }
 
-  /** Drops what was derived from a policy, or from all. Only memory depends on it, not what is allowed. */
-  invalidate(name?: string): void {
-    if (name === undefined) this.#parsed.clear();
-    else this.#parsed.delete(normalPolicyName(name));
+  /** Drops what was derived from policies. Only memory depends on it, not what is allowed. */
+  invalidate(): void {
+    this.#parsed.clear();
     this.#compiled.clear();
   }
 
@@ -206,8 +224,13 @@ export class Policies {
   }
 
   /** The compiled rights of a set of policies for one caller. Names without a policy grant nothing. */
-  aclFor(session: Session, policyNames: readonly string[], identity?: TemplateIdentity): Acl {
-    const common = this.#commonAcl(session.view(ACL_POLICIES), policyNames);
+  aclFor(
+    session: Session,
+    namespaceId: string,
+    policyNames: readonly string[],
+    identity?: TemplateIdentity,
+  ): Acl {
+    const common = this.#commonAcl(session, namespaceId, policyNames);
     if (!identity || common.templated.length === 0) return common.acl;
     let ofIdentity = this.#layered.get(identity);
     if (!ofIdentity) {
@@ -223,12 +246,13 @@ export class Policies {
   }
 
   /** Without the rules that differ from caller to caller. */
-  #commonAcl(view: View, policyNames: readonly string[]): CachedAcl {
+  #commonAcl(session: Session, namespaceId: string, policyNames: readonly string[]): CachedAcl {
+    const view = policiesOf(session, namespaceId);
     const last = this.#lastOf.get(policyNames);
-    if (last && this.#isCurrent(view, last)) return last;
+    if (last && last.namespaceId === namespaceId && this.#isCurrent(view, last)) return last;
     const names = policyNames.map(normalPolicyName);
     const sources = names.map((name) => (name === ROOT_POLICY ? undefined : this.#stored(view, name)));
-    const key = JSON.stringify(names);
+    const key = JSON.stringify([namespaceId, names]);
     const cached = this.#compiled.get(key);
     const nowMs = this.#clock.now();
     if (
@@ -236,18 +260,26 @@ export class Policies {
       nowMs < cached.validUntilMs &&
       sources.every((stored, at) => isSame(stored, cached.sources[at]))
     ) {
-      this.#lastOf.set(policyNames, { ...cached, names, sources });
+      this.#lastOf.set(policyNames, { ...cached, names, sources, namespaceId });
       return cached;
     }
-    const compiled = this.#compile(names, sources, nowMs);
+    const compiled = this.#compile(namespaceId, names, sources, nowMs);
     this.#compiled.set(key, compiled);
     return compiled;
   }
 
-  #compile(names: readonly string[], sources: CachedAcl['sources'], nowMs: number): CachedAcl {
-    const policies = sources.flatMap((stored, at) => (stored ? [this.#parse(names[at]!, stored)] : []));
+  #compile(
+    namespaceId: string,
+    names: readonly string[],
+    sources: CachedAcl['sources'],
+    nowMs: number,
+  ): CachedAcl {
+    const policies = sources.flatMap((stored, at) =>
+      stored ? [this.#parse(namespaceId, names[at]!, stored)] : [],
+    );
     const common = policies.map((policy) => ({ ...policy, rules: plainRules(policy) }));
-    const acl = compileAcl({ policies: names.includes(ROOT_POLICY) ? [ROOT, ...common] : common, nowMs });
+    const isRoot = namespaceId === ROOT_ID && names.includes(ROOT_POLICY);
+    const acl = compileAcl({ policies: isRoot ? [ROOT, ...common] : common, nowMs });
     const templated = policies.flatMap((policy) => {
       const stored = sources[names.indexOf(policy.name)];
       const allowance = {
@@ -270,17 +302,19 @@ export class Policies {
   }
 
   #stored(view: View, name: string): StoredPolicy | undefined {
+    if (name === WRAPPING_POLICY) return FIXED_WRAPPING_POLICY;
     const stored = name === '' ? undefined : view.get<StoredPolicy>(name);
     const endsAtMs = stored?.expiresAtMs ?? Number.POSITIVE_INFINITY;
     return this.#clock.now() < endsAtMs ? stored : undefined;
   }
 
-  #parse(name: string, { text }: StoredPolicy): Policy {
-    const known = this.#parsed.get(name);
+  #parse(namespaceId: string, name: string, { text }: StoredPolicy): Policy {
+    const key = parsedKey(namespaceId, name);
+    const known = this.#parsed.get(key);
     if (known?.text === text) return known;
     try {
       const policy = parsePolicy({ name, text });
-      this.#parsed.set(name, policy);
+      this.#parsed.set(key, policy);
       return policy;
     } catch (error) {
       // Going on without it could leave out a denial.
@@ -298,6 +332,15 @@ export class Policies {
       throw new InvalidRequest('expiration is in the past');
     return ttlSeconds ? nowMs + ttlSeconds * 1000 : expiresAtMs;
   }
+}
+
+function policiesOf(session: Session, namespaceId: string): View {
+  return session.view(namespaceId === ROOT_ID ? ROOT_POLICIES : namespacedPrefix('policies', namespaceId));
+}
+
+/** No name holds a control character. */
+function parsedKey(namespaceId: string, name: string): string {
+  return namespaceId === ROOT_ID ? name : `${namespaceId}\0${name}`;
 }
 
 function checkVersion(write: PolicyWrite, before: StoredPolicy | undefined): void {

@@ -32,6 +32,12 @@ export class Quotas {
     this.changed(session);
   }
 
+  /** What was set on a namespace goes with it. */
+  namespaceGone(session: Session, path: string): void {
+    this.rateLimits.records.namespaceGone(session, path);
+    this.changed(session);
+  }
+
   /** Definitions were written: they hold from the moment that others see them. */
   changed(session: Session): void {
     session.afterApply(() => this.rateLimits.load(session));

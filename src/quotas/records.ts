@@ -60,6 +60,12 @@ export class QuotaRecords<Q extends Quota> {
     }
   }
 
+  /** Those on a namespace that is gone, and on what was in it. */
+  namespaceGone(session: Session, path: string): void {
+    for (const { name, scope } of [...this.all(session)])
+      if (scope.namespace.startsWith(path)) this.delete(session, name);
+  }
+
   delete(session: Session, name: string): void {
     session.view(this.#prefix).delete(name);
   }

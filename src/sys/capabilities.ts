@@ -4,8 +4,8 @@ import { list, text } from '../engine/fields.ts';
 import type { Reply } from '../engine/reply.ts';
 import { aclOfToken } from '../identity/acl.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
-import type { Token } from '../tokens/token.ts';
-import type { SystemParts } from './parts.ts';
+import { namespaceIdOf, type Token } from '../tokens/token.ts';
+import { isKnownHere, type SystemParts } from './parts.ts';
 import { byAccessor } from './token/find.ts';
 
 const paths = list({ description: 'Paths to tell the capabilities on.' });
@@ -21,7 +21,9 @@ export function capabilityPaths(parts: SystemParts): EnginePath[] {
     const wanted = input.paths ?? input.path ?? [];
     if (wanted.length === 0) throw new InvalidRequest('paths must be supplied');
     const acl = aclOfToken(parts, context.session, token);
-    const told = wanted.map((each) => [each, acl.capabilities(each.replace(/^\/+/, ''))] as const);
+    // A token of this namespace has its rules relative to it, the caller's own may be from above.
+    const prefix = namespaceIdOf(token) === context.namespace.id ? '' : context.policyPrefix;
+    const told = wanted.map((each) => [each, acl.capabilities(prefix + each.replace(/^\/+/, ''))] as const);
     const byPath = Object.fromEntries(told);
     return { data: { ...byPath, capabilities: told[0]![1] }, topLevel: 'also' };
   };
@@ -34,7 +36,7 @@ export function capabilityPaths(parts: SystemParts): EnginePath[] {
         write: {
           handler(context, input) {
             const token = parts.tokens.find(context.session, input.token ?? '');
-            if (!token) throw new InvalidRequest('invalid token');
+            if (!token || !isKnownHere(context, token)) throw new InvalidRequest('invalid token');
             return tell(context, token, input);
           },
         },

@@ -6,8 +6,9 @@ import type { Reply } from '../engine/reply.ts';
 import { aclOfToken } from '../identity/acl.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import { explain } from '../policies/explain.ts';
-import type { Token } from '../tokens/token.ts';
-import type { SystemParts } from './parts.ts';
+import { namespaceIdOf, type Token } from '../tokens/token.ts';
+import { mountsOf, type SystemParts } from './parts.ts';
+import { findHere } from './token/find.ts';
 
 const OPERATIONS: readonly Operation[] = ['create', 'read', 'update', 'patch', 'delete', 'list', 'scan'];
 
@@ -52,9 +53,9 @@ export function explainPaths(parts: SystemParts): EnginePath[] {
         write: {
           handler(context, input) {
             const token = input.accessor
-              ? parts.tokens.byAccessor(context.session, input.accessor)
+              ? parts.tokens.byAccessor(context.session, context.namespace.id, input.accessor)
               : input.token
-                ? parts.tokens.find(context.session, input.token)
+                ? findHere(parts, context, input.token)
                 : context.token;
             if (token?.key !== context.token?.key && !context.hasSudo()) {
               throw new PermissionDenied(
@@ -73,22 +74,23 @@ function tell(parts: SystemParts, context: SystemContext, token: Token | undefin
   if (!token) throw new InvalidRequest('invalid token');
   const path = asked.path.replace(/^\/?(v1\/)?/, '');
   const operation = asked.operation as Operation;
-  const match = parts.mounts.match(path);
+  const match = mountsOf(parts, context).match(path);
   const found = match && findOperation(match.mount.table, match.relative, operation);
   const acl = aclOfToken(parts, context.session, token);
+  const prefix = namespaceIdOf(token) === context.namespace.id ? '' : context.policyPrefix;
   const about = {
-    path,
+    path: prefix + path,
     operation,
     data: asked.data,
     wrapTtlSeconds: asked.wrap_ttl,
     sudoRequired: needsSudo(found),
-    mountPath: match?.mount.info.path,
+    mountPath: match && prefix + match.mount.info.path,
     mountKind: match && kindOf(match.mount.entry),
   };
   const asSent = explain(acl, about);
   // Rules for the plain spelling of a path hold as well.
   const asMeant = found
-    ? explain(acl, { ...about, path: match.mount.info.path + found.canonicalPath })
+    ? explain(acl, { ...about, path: prefix + match.mount.info.path + found.canonicalPath })
     : asSent;
   const explanation = asSent.allowed && asMeant.rule && !asMeant.allowed ? asMeant : asSent;
   const { rule, nearMisses, summary, ...rest } = explanation;

@@ -11,9 +11,9 @@ export function inspectPaths(parts: SystemParts): EnginePath[] {
   return parts.server.introspectionEndpoint ? [routerPath(parts), requestPath(parts)] : [];
 }
 
-const brief = ({ entry }: OpenMount): UnknownRecord => ({
+const brief = ({ entry, info }: OpenMount): UnknownRecord => ({
   accessor: entry.accessor,
-  mount_namespace: '',
+  mount_namespace: info.namespace.path,
   mount_path: entry.path,
   mount_type: entry.type,
   uuid: entry.uuid,
@@ -42,7 +42,7 @@ function routerPath({ mounts }: SystemParts): EnginePath {
         handler(_, { tag }) {
           const shown = SHOWN.get(tag);
           if (!shown) throw new InvalidRequest('invalid router tag');
-          return { data: { [tag]: [...mounts.all()].map(shown) } };
+          return { data: { [tag]: [...mounts.loaded()].map(shown) } };
         },
       },
     },

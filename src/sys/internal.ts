@@ -6,10 +6,12 @@ import { openApiDocument } from '../engine/openapi.ts';
 import { aclOfToken } from '../identity/acl.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
+import { isWithin } from '../namespaces/namespace.ts';
 import type { Acl } from '../policies/acl.ts';
 import { resultantAcl } from '../policies/resultant.ts';
+import { namespaceIdOf } from '../tokens/token.ts';
 import { shownMount } from './mounts.ts';
-import type { SystemParts } from './parts.ts';
+import { mountsOf, type SystemParts } from './parts.ts';
 
 /** `sys/internal/*`: what the web interface, the command line and tools ask for. */
 export function internalPaths(parts: SystemParts): EnginePath[] {
@@ -17,14 +19,18 @@ export function internalPaths(parts: SystemParts): EnginePath[] {
 }
 
 function uiPaths(parts: SystemParts): EnginePath[] {
-  const aclOf = (context: SystemContext): Acl | undefined => {
+  const viewOf = (context: SystemContext): ViewOfCaller | undefined => {
     const token = parts.tokens.find(context.session, context.tokenText);
     if (token?.numUses !== 0) return undefined;
     if (!parts.tokens.usableFrom(token, context.request.remoteAddress)) return undefined;
-    return aclOfToken(parts, context.session, token);
+    const home = parts.namespaces.byId(namespaceIdOf(token));
+    if (!home || !isWithin(context.namespace, home)) return undefined;
+    const acl = aclOfToken(parts, context.session, token);
+    return { acl, prefix: context.namespace.path.slice(home.path.length) };
   };
-  const visible = (mount: OpenMount, acl: Acl | undefined) =>
-    mount.entry.config.listing_visibility === 'unauth' || (acl?.grantsUnder(mount.info.path) ?? false);
+  const visible = (mount: OpenMount, view: ViewOfCaller | undefined) =>
+    mount.entry.config.listing_visibility === 'unauth' ||
+    (view?.acl.grantsUnder(view.prefix + mount.info.path) ?? false);
   return [
     systemPath({
       pattern: 'internal/ui/mounts',
@@ -35,13 +41,13 @@ function uiPaths(parts: SystemParts): EnginePath[] {
       operations: {
         read: {
           handler(context) {
-            const acl = aclOf(context);
+            const view = viewOf(context);
             const shown = (kind: 'secret' | 'auth') =>
               Object.fromEntries(
-                parts.mounts
+                mountsOf(parts, context)
                   .list(kind)
-                  .filter((mount) => visible(mount, acl))
-                  .map((mount) => [mount.entry.path, acl ? shownMount(mount) : briefMount(mount)]),
+                  .filter((mount) => visible(mount, view))
+                  .map((mount) => [mount.entry.path, view ? shownMount(mount) : briefMount(mount)]),
               );
             return { data: { secret: shown('secret'), auth: shown('auth') } };
           },
@@ -56,10 +62,10 @@ function uiPaths(parts: SystemParts): EnginePath[] {
       operations: {
         read: {
           handler(context, input) {
-            const acl = aclOf(context);
-            const match = parts.mounts.match(input.path);
+            const view = viewOf(context);
+            const match = mountsOf(parts, context).match(input.path);
             // The same words whether there is a mount or not.
-            if (!match || !acl || !visible(match.mount, acl))
+            if (!match || !view || !visible(match.mount, view))
               throw new PermissionDenied(
                 `preflight capability check returned 403, please ensure client's policies grant access to path ${JSON.stringify(input.path.endsWith('/') ? input.path : `${input.path}/`)}`,
               );
@@ -88,7 +94,20 @@ function uiPaths(parts: SystemParts): EnginePath[] {
       summary: 'Lists the namespaces that the caller can see.',
       public: true,
       fields: {},
-      operations: { read: { handler: () => ({ data: { keys: [] } }) } },
+      operations: {
+        read: {
+          handler(context) {
+            const view = viewOf(context);
+            if (!view) throw new PermissionDenied();
+            const base = context.namespace.path.length;
+            const keys = [...parts.namespaces.descendants(context.namespace)]
+              .filter((each) => parts.namespaces.isOpen(each))
+              .map(({ path }) => path.slice(base))
+              .filter((path) => view.acl.grantsUnder(view.prefix + path));
+            return { data: { keys } };
+          },
+        },
+      },
     }),
     systemPath({
       pattern: 'internal/ui/feature-flags',
@@ -98,6 +117,12 @@ function uiPaths(parts: SystemParts): EnginePath[] {
       operations: { read: { handler: () => ({ data: { feature_flags: [] }, topLevel: 'only' }) } },
     }),
   ];
+}
+
+/** What the caller may, and the way from the token's namespace to the request's. */
+interface ViewOfCaller {
+  readonly acl: Acl;
+  readonly prefix: string;
 }
 
 function briefMount({ entry }: OpenMount): UnknownRecord {
@@ -118,7 +143,7 @@ function counterPaths(parts: SystemParts): EnginePath[] {
     });
   return [
     counter('tokens', 'Counts the service tokens.', (context) => ({
-      service_tokens: { total: parts.tokens.accessors(context.session).length },
+      service_tokens: { total: parts.tokens.accessors(context.session, context.namespace.id).length },
     })),
     counter('entities', 'Counts the entities.', (context) => ({
       entities: { total: parts.identity.count(context.session, context.mount.namespace.id) },
@@ -131,7 +156,9 @@ function openApiPath(parts: SystemParts): EnginePath {
   const handler = (context: SystemContext, input: { generic_mount_paths: boolean }) => {
     const acl = context.token && aclOfToken(parts, context.session, context.token);
     if (!acl) throw new PermissionDenied();
-    const mounts = [...parts.mounts.all()].filter(({ info }) => acl.grantsUnder(info.path));
+    const mounts = [...mountsOf(parts, context).all()].filter(({ info }) =>
+      acl.grantsUnder(context.policyPrefix + info.path),
+    );
     const document = openApiDocument(
       mounts.map(({ info, engine, singleton }) => ({ ...info, paths: engine?.paths ?? [], singleton })),
       { version: parts.server.version, genericMountPaths: input.generic_mount_paths },

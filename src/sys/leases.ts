@@ -6,6 +6,7 @@ import { pageFields, pageOf } from '../engine/paging.ts';
 import { listReply, type Reply } from '../engine/reply.ts';
 import { shownLease } from '../leases/leases.ts';
 import { getLease, irrevocableIds, listLeases } from '../leases/records.ts';
+import type { MountTable } from '../mounts/mounts.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import { authReply, renewToken } from '../tokens/issue.ts';
 import type { SystemParts } from './parts.ts';
@@ -25,7 +26,9 @@ export function leasePaths(parts: SystemParts): EnginePath[] {
   const { leases } = parts;
   const lookup = (context: SystemContext, id: string | undefined): Reply => {
     if (!id) throw new InvalidRequest('lease_id must be specified');
-    return { data: shownLease(leases.find(context.session, id), parts.clock.now(), rfc3339) };
+    return {
+      data: shownLease(leases.find(context.session, context.namespace.id, id), parts.clock.now(), rfc3339),
+    };
   };
   return [
     systemPath({
@@ -36,7 +39,8 @@ export function leasePaths(parts: SystemParts): EnginePath[] {
         write: { handler: (context, input) => lookup(context, input.lease_id) },
         list: {
           sudo: true,
-          handler: (context, input) => listReply(listLeases(context.session, '', pageOf(input))),
+          handler: (context, input) =>
+            listReply(listLeases(context.session, context.namespace.id, '', pageOf(input))),
         },
       },
     }),
@@ -48,7 +52,7 @@ export function leasePaths(parts: SystemParts): EnginePath[] {
       operations: {
         list: {
           handler: (context, input) =>
-            listReply(listLeases(context.session, folder(input.prefix), pageOf(input))),
+            listReply(listLeases(context.session, context.namespace.id, folder(input.prefix), pageOf(input))),
         },
         write: { handler: (context, input) => lookup(context, input.prefix) },
       },
@@ -101,7 +105,7 @@ async function renew(
   seconds: number,
 ): Promise<Reply> {
   if (!id) throw new InvalidRequest('lease_id must be specified');
-  const lease = parts.leases.find(context.session, id);
+  const lease = parts.leases.find(context.session, context.namespace.id, id);
   if (!lease) throw new InvalidRequest('lease not found');
   if (lease.of.what === 'secret') {
     const { ttl, warnings } = await parts.leases.renew(context.session, lease, seconds);
@@ -131,7 +135,7 @@ function revokePaths(parts: SystemParts): EnginePath[] {
           async handler(context, input) {
             const id = leaseIdIn(input);
             if (!id) throw new InvalidRequest('lease_id must be specified');
-            await parts.leases.revoke(context.session, id, { wait: input.sync });
+            await parts.leases.revoke(context.session, context.namespace.id, id, { wait: input.sync });
             return undefined;
           },
         },
@@ -150,7 +154,10 @@ function revokePaths(parts: SystemParts): EnginePath[] {
           outside: true,
           async handler(context, input) {
             if (input.prefix === '') throw new InvalidRequest('prefix must be specified');
-            await parts.leases.revokePrefix(context.session, input.prefix, { force, wait: input.sync });
+            await parts.leases.revokePrefix(context.session, context.namespace.id, input.prefix, {
+              force,
+              wait: input.sync,
+            });
             return undefined;
           },
         },
@@ -171,7 +178,7 @@ function countPaths(parts: SystemParts): EnginePath[] {
     include_child_namespaces: boolean({ description: 'Counts those of child namespaces too.' }),
   };
   /** Where a lease was issued is where its id begins. */
-  const mountOf = (id: string) => parts.mounts.match(id)?.mount.info.path ?? '';
+  const mountIn = (table: MountTable, id: string) => table.match(id)?.mount.info.path ?? '';
   return [
     systemPath({
       pattern: 'leases/count',
@@ -180,9 +187,16 @@ function countPaths(parts: SystemParts): EnginePath[] {
       operations: {
         read: {
           outside: true,
-          async handler(_, { type = '' }) {
+          async handler(context, { type = '', include_child_namespaces: deep }) {
             if (type !== '' && type !== 'irrevocable') throw new InvalidRequest('unknown lease type');
-            const counts = await parts.leases.count(type || 'all', mountOf);
+            const { namespace, session } = context;
+            const counts = new Map<string, number>();
+            for (const each of [namespace, ...(deep ? parts.namespaces.descendants(namespace) : [])]) {
+              const table = parts.mounts.table(session, each.id);
+              const below = each.path.slice(namespace.path.length);
+              const counted = await parts.leases.count(each.id, type || 'all', (id) => mountIn(table, id));
+              for (const [path, count] of counted) counts.set(below + path, count);
+            }
             const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
             return { data: { lease_count: total, counts: Object.fromEntries(counts) } };
           },
@@ -201,7 +215,7 @@ function countPaths(parts: SystemParts): EnginePath[] {
               throw new InvalidRequest('only irrevocable leases can be listed: set type=irrevocable');
             const limit = input.limit === 'none' ? Number.POSITIVE_INFINITY : Number(input.limit);
             const leases: unknown[] = [];
-            for (const id of irrevocableIds(context.session)) {
+            for (const id of irrevocableIds(context.session, context.namespace.id)) {
               if (leases.length >= limit) break;
               leases.push({ lease_id: id, error: getLease(context.session, id)?.lastError ?? '' });
             }

@@ -3,8 +3,9 @@ import { turn } from '../base/turn.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Leases } from '../leases/leases.ts';
 import { leaseIds } from '../leases/records.ts';
-import { type MountEntry, ROOT_NAMESPACE } from '../mounts/entry.ts';
+import type { MountEntry } from '../mounts/entry.ts';
 import { dataPrefix, type Mounts, type OpenMount } from '../mounts/mounts.ts';
+import { ROOT_ID } from '../namespaces/namespace.ts';
 
 const SLICE = 500;
 
@@ -15,19 +16,20 @@ export async function withoutLeases(
   mount: OpenMount,
   work: () => void,
 ): Promise<void> {
-  const restore = parts.mounts.withdraw(mount);
+  const restore = parts.mounts.withdraw(session, mount);
   try {
     // Once more for each request that was on its way when the door closed.
-    do await parts.leases.revokePrefix(session, mount.info.path, { force: false, wait: true });
-    while (hasLeases(session, mount.info.path));
+    const { id } = mount.info.namespace;
+    do await parts.leases.revokePrefix(session, id, mount.info.path, { force: false, wait: true });
+    while (hasLeases(session, id, mount.info.path));
     work();
   } finally {
     restore();
   }
 }
 
-function hasLeases(session: Session, path: string): boolean {
-  for (const _ of leaseIds(session, path, { limit: 1 })) return true;
+export function hasLeases(session: Session, namespaceId: string, path: string): boolean {
+  for (const _ of leaseIds(session, namespaceId, path, { limit: 1 })) return true;
   return false;
 }
 
@@ -42,7 +44,8 @@ export async function endMount(
     const keys = [...data.keys('', { limit: SLICE })];
     for (const key of keys) data.delete(key);
     const nobody =
-      entry.class !== 'auth' || parts.identity.forgetMount(session, ROOT_NAMESPACE.id, entry.accessor, SLICE);
+      entry.class !== 'auth' ||
+      parts.identity.forgetMount(session, entry.namespaceId ?? ROOT_ID, entry.accessor, SLICE);
     const done = keys.length < SLICE && nobody;
     if (done) parts.mounts.remove(session, entry);
     await persist(session);

@@ -20,16 +20,18 @@ import type { MountConfig, UserLockout } from '../mounts/entry.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import { endMount, withoutLeases } from './mount-ending.ts';
-import type { SystemParts } from './parts.ts';
+import { mountsOf, type SystemParts } from './parts.ts';
 
 type Kind = 'secret' | 'auth';
+/** Throws `InvalidRequest` where there is none. */
+type Find = (context: SystemContext, path: string) => OpenMount;
 
 /** `sys/mounts` and `sys/auth`: the same for secrets engines and auth methods. */
 export function mountPaths(parts: SystemParts, kind: Kind): EnginePath[] {
   const root = kind === 'auth' ? 'auth' : 'mounts';
   const what = kind === 'auth' ? 'auth method' : 'secrets engine';
-  const find = (path: string): OpenMount => {
-    const mount = parts.mounts.get(`${kind === 'auth' ? 'auth/' : ''}${path}/`);
+  const find: Find = (context, path) => {
+    const mount = mountsOf(parts, context).get(`${kind === 'auth' ? 'auth/' : ''}${path}/`);
     // Terraform's provider takes these very words for "it is gone".
     if (!mount)
       throw new InvalidRequest(`No ${kind === 'auth' ? 'auth engine' : 'secret engine mount'} at ${path}/`);
@@ -42,9 +44,11 @@ export function mountPaths(parts: SystemParts, kind: Kind): EnginePath[] {
       fields: {},
       operations: {
         read: {
-          handler: () => ({
+          handler: (context) => ({
             data: Object.fromEntries(
-              parts.mounts.list(kind).map((mount) => [mount.entry.path, shownMount(mount)]),
+              mountsOf(parts, context)
+                .list(kind)
+                .map((mount) => [mount.entry.path, shownMount(mount)]),
             ),
             topLevel: 'also',
           }),
@@ -70,7 +74,7 @@ export function mountPaths(parts: SystemParts, kind: Kind): EnginePath[] {
       },
       operations: {
         read: {
-          handler: (_, input) => ({ data: shownMount(find(input.path)), topLevel: 'also' }),
+          handler: (context, input) => ({ data: shownMount(find(context, input.path)), topLevel: 'also' }),
         },
         write: {
           handler(context, input) {
@@ -80,6 +84,7 @@ export function mountPaths(parts: SystemParts, kind: Kind): EnginePath[] {
             if (input.plugin_version)
               throw new InvalidRequest('plugin_version cannot be set: the types are built in');
             parts.mounts.enable(context.session, {
+              namespace: context.namespace,
               path: input.path,
               class: kind,
               type,
@@ -95,7 +100,7 @@ export function mountPaths(parts: SystemParts, kind: Kind): EnginePath[] {
         },
         delete: {
           outside: true,
-          handler: (context, input) => disable(parts, context, input.path, kind, find),
+          handler: (context, input) => disable(parts, context, input.path, kind),
         },
       },
     }),
@@ -128,22 +133,19 @@ const tuneFields = {
   identity_token_key: any({ description: 'Kept for compatibility.' }),
 };
 
-function tunePath(
-  parts: SystemParts,
-  root: string,
-  what: string,
-  find: (path: string) => OpenMount,
-): EnginePath {
+function tunePath(parts: SystemParts, root: string, what: string, find: Find): EnginePath {
   return systemPath({
     pattern: `${root}/{path+}/tune`,
     summary: `Shows or changes the settings of a ${what}.`,
     sudo: root === 'auth',
     fields: tuneFields,
     operations: {
-      read: { handler: (_, input) => ({ data: shownTune(find(input.path ?? '')), topLevel: 'also' }) },
+      read: {
+        handler: (context, input) => ({ data: shownTune(find(context, input.path ?? '')), topLevel: 'also' }),
+      },
       write: {
         handler(context, input) {
-          const mount = find(input.path ?? '');
+          const mount = find(context, input.path ?? '');
           if (input.plugin_version)
             throw new InvalidRequest('plugin_version cannot be set: the types are built in');
           const config = { ...mount.entry.config, ...parseConfig(context.request.data) };
@@ -159,16 +161,9 @@ function tunePath(
   });
 }
 
-function disable(
-  parts: SystemParts,
-  context: SystemContext,
-  path: string,
-  kind: Kind,
-  find: (path: string) => OpenMount,
-) {
-  const mount = parts.mounts.get(`${kind === 'auth' ? 'auth/' : ''}${path}/`);
+function disable(parts: SystemParts, context: SystemContext, path: string, kind: Kind) {
+  const mount = mountsOf(parts, context).get(`${kind === 'auth' ? 'auth/' : ''}${path}/`);
   if (!mount) return undefined;
-  find(path);
   if (mount.singleton) throw new InvalidRequest(`cannot unmount "${mount.info.path}"`);
   return leaveMount(parts, context, mount);
 }

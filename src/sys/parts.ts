@@ -13,18 +13,24 @@ import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Lockouts } from '../lockouts/lockouts.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { MetricsPage } from '../metrics/page.ts';
-import type { Mounts } from '../mounts/mounts.ts';
+import type { Mounts, MountTable } from '../mounts/mounts.ts';
+import type { SystemContext } from '../mounts/system-context.ts';
 import type { WorkParts } from '../mounts/work.ts';
+import type { Namespaces } from '../namespaces/namespaces.ts';
 import type { Policies } from '../policies/store.ts';
 import type { Quotas } from '../quotas/quotas.ts';
 import type { Confirmation } from '../snapshots/confirmation.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
+import { namespaceIdOf, type Token } from '../tokens/token.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 import type { Wrapping } from '../wrapping/wrapping.ts';
+import type { NamespaceEnding } from './namespace-ending.ts';
 
 /** What the composition root hands to the host's own mounts. The getters throw `Sealed` while there is nothing behind them. */
 export interface SystemParts {
   readonly lifecycle: Lifecycle;
+  readonly namespaces: Namespaces;
+  readonly namespaceEnding: NamespaceEnding;
   readonly mounts: Mounts;
   readonly tokens: Tokens;
   readonly leases: Leases;
@@ -50,6 +56,19 @@ export interface SystemParts {
   /** What waits for an operator's word after a restore. */
   readonly restored: Confirmation;
   openSession(): Session;
+}
+
+/** The mounts of the request's namespace. */
+export function mountsOf(
+  { mounts }: Pick<SystemParts, 'mounts'>,
+  { session, namespace }: Pick<SystemContext, 'session' | 'namespace'>,
+): MountTable {
+  return mounts.table(session, namespace.id);
+}
+
+/** Whether a token that a request names is its caller's own or of its namespace: others are as good as none. */
+export function isKnownHere({ token: own, namespace }: SystemContext, token: Token): boolean {
+  return token.key === own?.key || namespaceIdOf(token) === namespace.id;
 }
 
 /** The barrier, as far as operators look after it. */

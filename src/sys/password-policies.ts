@@ -9,7 +9,9 @@ import type { PasswordPolicies } from '../policies/password-store.ts';
 /** `sys/policies/password/*`: how generated passwords look. */
 export function passwordPolicyPaths(policies: PasswordPolicies): EnginePath[] {
   const policyName = text({ description: 'The password policy.', required: true });
-  const list = { handler: (context: SystemContext) => listReply(policies.list(context.session)) };
+  const list = {
+    handler: (context: SystemContext) => listReply(policies.list(context.session, context.namespace.id)),
+  };
   return [
     systemPath({
       pattern: 'policies/password',
@@ -27,7 +29,7 @@ export function passwordPolicyPaths(policies: PasswordPolicies): EnginePath[] {
       operations: {
         read: {
           handler(context, input) {
-            const policy = policies.get(context.session, input.name);
+            const policy = policies.get(context.session, context.namespace.id, input.name);
             if (policy === undefined) throw new NotFound();
             return { data: { policy } };
           },
@@ -35,13 +37,13 @@ export function passwordPolicyPaths(policies: PasswordPolicies): EnginePath[] {
         write: {
           handler(context, input) {
             if (!input.policy) throw new InvalidRequest('missing policy');
-            policies.put(context.session, { name: input.name, text: input.policy });
+            policies.put(context.session, context.namespace.id, { name: input.name, text: input.policy });
             return undefined;
           },
         },
         delete: {
           handler(context, input) {
-            policies.delete(context.session, input.name);
+            policies.delete(context.session, context.namespace.id, input.name);
             return undefined;
           },
         },
@@ -54,8 +56,11 @@ export function passwordPolicyPaths(policies: PasswordPolicies): EnginePath[] {
       operations: {
         read: {
           handler(context, input) {
-            if (policies.get(context.session, input.name) === undefined) throw new NotFound();
-            return { data: { password: policies.generate(context.session, input.name) } };
+            if (policies.get(context.session, context.namespace.id, input.name) === undefined)
+              throw new NotFound();
+            return {
+              data: { password: policies.generate(context.session, context.namespace.id, input.name) },
+            };
           },
         },
       },

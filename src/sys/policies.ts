@@ -8,7 +8,7 @@ import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import { lintPolicy } from '../policies/lint.ts';
 import { normalPolicyName } from '../policies/names.ts';
 import type { PolicyWrite } from '../policies/store.ts';
-import type { SystemParts } from './parts.ts';
+import { mountsOf, type SystemParts } from './parts.ts';
 
 const writeFields = {
   name: restOfPath('The policy; upper and lower case are the same.', { canonical: normalPolicyName }),
@@ -36,7 +36,10 @@ function aclPaths(parts: SystemParts): EnginePath[] {
       summary: 'Lists the policies.',
       fields: pageFields,
       operations: {
-        list: { handler: (context, input) => listReply(policies.list(context.session, '', pageSet(input))) },
+        list: {
+          handler: (context, input) =>
+            listReply(policies.list(context.session, context.namespace.id, '', pageSet(input))),
+        },
       },
     }),
     systemPath({
@@ -46,7 +49,7 @@ function aclPaths(parts: SystemParts): EnginePath[] {
       operations: {
         read: {
           handler(context, input) {
-            const policy = policies.get(context.session, input.name);
+            const policy = policies.get(context.session, context.namespace.id, input.name);
             if (!policy) throw new NotFound();
             return { data: { name: policy.name, policy: policy.text, ...expiry(policy) }, topLevel: 'also' };
           },
@@ -54,14 +57,19 @@ function aclPaths(parts: SystemParts): EnginePath[] {
         write: { handler: (context, input) => write(parts, context, input.name, input) },
         patch: {
           handler(context, input) {
-            const policy = policies.patch(context.session, { ...given(input), name: input.name });
-            return warned(parts, policy);
+            const policy = policies.patch(context.session, context.namespace.id, {
+              ...given(input),
+              name: input.name,
+            });
+            return warned(parts, context, policy);
           },
         },
         delete: { handler: (context, input) => remove(parts, context, input.name) },
         list: {
           handler: (context, input) =>
-            listReply(policies.list(context.session, folder(input.name), pageSet(input))),
+            listReply(
+              policies.list(context.session, context.namespace.id, folder(input.name), pageSet(input)),
+            ),
         },
       },
     }),
@@ -77,9 +85,9 @@ function detailedPaths({ policies }: SystemParts): EnginePath[] {
       operations: {
         list: {
           handler(context, input) {
-            const names = policies.list(context.session, '', pageSet(input));
+            const names = policies.list(context.session, context.namespace.id, '', pageSet(input));
             const info = names.flatMap((policyName) => {
-              const policy = policies.get(context.session, policyName);
+              const policy = policies.get(context.session, context.namespace.id, policyName);
               return policy ? [[policyName, detail(policy)] as const] : [];
             });
             return listReply(names, Object.fromEntries(info));
@@ -94,7 +102,7 @@ function detailedPaths({ policies }: SystemParts): EnginePath[] {
       operations: {
         read: {
           handler(context, input) {
-            const policy = policies.get(context.session, input.name);
+            const policy = policies.get(context.session, context.namespace.id, input.name);
             if (!policy) throw new NotFound();
             return { data: { name: policy.name, policy: policy.text, ...detail(policy) } };
           },
@@ -110,7 +118,7 @@ function legacyPaths(parts: SystemParts): EnginePath[] {
     context: SystemContext,
     input: { after?: string | undefined; limit?: number | undefined },
   ): Reply => {
-    const all = policies.list(context.session, '', pageSet(input));
+    const all = policies.list(context.session, context.namespace.id, '', pageSet(input));
     return { data: { keys: all, policies: all }, topLevel: 'also' };
   };
   return [
@@ -127,7 +135,7 @@ function legacyPaths(parts: SystemParts): EnginePath[] {
       operations: {
         read: {
           handler(context, input) {
-            const policy = policies.get(context.session, input.name);
+            const policy = policies.get(context.session, context.namespace.id, input.name);
             if (!policy) throw new NotFound();
             return { data: { name: policy.name, rules: policy.text }, topLevel: 'also' };
           },
@@ -170,17 +178,21 @@ function write(
   policyName: string,
   input: WriteInput,
 ): Reply | undefined {
-  const policy = parts.policies.put(context.session, {
+  const policy = parts.policies.put(context.session, context.namespace.id, {
     ...given(input),
     name: policyName,
     text: input.policy ?? input.rules ?? '',
   });
-  return warned(parts, policy);
+  return warned(parts, context, policy);
 }
 
 /** What is legal and yet hardly meant: a rule on a KV v2 mount without `data/`, above all. */
-function warned(parts: SystemParts, policy: ReturnType<SystemParts['policies']['put']>): Reply | undefined {
-  const kvV2Mounts = parts.mounts
+function warned(
+  parts: SystemParts,
+  context: SystemContext,
+  policy: ReturnType<SystemParts['policies']['put']>,
+): Reply | undefined {
+  const kvV2Mounts = mountsOf(parts, context)
     .list('secret')
     .filter(({ entry }) => entry.type === 'kv' && entry.options.version === '2')
     .map(({ info }) => info.path);
@@ -190,7 +202,7 @@ function warned(parts: SystemParts, policy: ReturnType<SystemParts['policies']['
 
 function remove(parts: SystemParts, context: SystemContext, policyName: string): undefined {
   if (policyName === '') throw new InvalidRequest('policy name is missing');
-  parts.policies.delete(context.session, policyName);
+  parts.policies.delete(context.session, context.namespace.id, policyName);
   return undefined;
 }
 

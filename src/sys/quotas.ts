@@ -4,8 +4,8 @@ import type { EnginePath } from '../engine/engine.ts';
 import { boolean, duration, list, name, number, text } from '../engine/fields.ts';
 import { pageFields, pageOf } from '../engine/paging.ts';
 import { listReply } from '../engine/reply.ts';
-import type { Mounts } from '../mounts/mounts.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
+import { ROOT_NAMESPACE } from '../namespaces/namespace.ts';
 import { GROUPINGS, type RateLimitQuota } from '../quotas/rate-limits.ts';
 import type { Quota, QuotaRecords } from '../quotas/records.ts';
 import { type Place, type Places, type Scope, scopeOf, scopePath } from '../quotas/scope.ts';
@@ -83,7 +83,7 @@ function rateLimitPaths(parts: SystemParts): EnginePath[] {
           handler(context, input) {
             const before = records.get(context.session, input.name);
             const quota: RateLimitQuota = {
-              ...scoped(parts.mounts, input, before),
+              ...scoped(placesOf(parts, context), input, before),
               rate: input.rate ?? before?.rate ?? 0,
               intervalSeconds: (input.interval ?? before?.intervalSeconds) || 1,
               blockSeconds: input.block_interval ?? before?.blockSeconds ?? 0,
@@ -131,7 +131,7 @@ function found<Q extends Quota>(records: QuotaRecords<Q>, { session }: SystemCon
 
 /** What is not given stays as it was: who changes a rate does not mean to move the quota to the whole server. */
 function scoped(
-  mounts: Mounts,
+  places: Places,
   input: {
     name: string;
     path?: string | undefined;
@@ -143,7 +143,7 @@ function scoped(
   const path = input.path ?? (before && scopePath(before.scope)) ?? '';
   const role = input.role ?? before?.scope.role ?? '';
   const moved = before === undefined || input.path !== undefined || input.role !== undefined;
-  const scope = moved ? scopeOf(placesOf(mounts), { path, role }) : before.scope;
+  const scope = moved ? scopeOf(places, { path, role }) : before.scope;
   const inheritable = input.inheritable ?? (moved ? isGlobal(scope) : before.inheritable);
   if (inheritable && scope.mount !== '')
     throw new InvalidRequest('inheritable can only be set where the path is a namespace');
@@ -154,11 +154,12 @@ function isGlobal({ namespace, mount }: Scope): boolean {
   return namespace === '' && mount === '';
 }
 
-function placesOf(mounts: Mounts): Places {
+function placesOf({ mounts, namespaces }: SystemParts, { session }: SystemContext): Places {
   return {
-    namespaceOf: () => '',
-    mountAt(_, path): Place | undefined {
-      const mount = mounts.match(path)?.mount;
+    namespaceOf: (path) => namespaces.split(`${path}/`).namespace.path,
+    mountAt(namespacePath, path): Place | undefined {
+      const namespace = namespaces.below(ROOT_NAMESPACE, namespacePath);
+      const mount = namespace && mounts.table(session, namespace.id).match(path)?.mount;
       if (!mount) return undefined;
       const hasRoles = mount.engine?.paths.some(({ loginRole }) => loginRole !== undefined) ?? false;
       return { path: mount.info.path, hasRoles };

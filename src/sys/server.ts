@@ -5,7 +5,7 @@ import type { EnginePath } from '../engine/engine.ts';
 import { text } from '../engine/fields.ts';
 import { systemPath } from '../mounts/system-context.ts';
 import { hostFacts } from './host-info.ts';
-import type { SystemParts } from './parts.ts';
+import { mountsOf, type SystemParts } from './parts.ts';
 
 /** The server itself: sealing, the machine, what goes on in it. */
 export function serverPaths(parts: SystemParts): EnginePath[] {
@@ -96,7 +96,8 @@ function factPaths(parts: SystemParts): EnginePath[] {
   ];
 }
 
-function lockedUserPaths({ lockouts, mounts }: SystemParts): EnginePath[] {
+function lockedUserPaths(parts: SystemParts): EnginePath[] {
+  const { lockouts } = parts;
   return [
     systemPath({
       pattern: 'locked-users',
@@ -104,7 +105,8 @@ function lockedUserPaths({ lockouts, mounts }: SystemParts): EnginePath[] {
       fields: { mount_accessor: text({ description: 'Only those of this auth method.' }) },
       operations: {
         read: {
-          handler(_, input) {
+          handler(context, input) {
+            const mounts = mountsOf(parts, context);
             const locked = [...lockouts.locked((accessor) => mounts.byAccessor(accessor))].filter(
               ([accessor]) => !input.mount_accessor || accessor === input.mount_accessor,
             );
@@ -120,8 +122,8 @@ function lockedUserPaths({ lockouts, mounts }: SystemParts): EnginePath[] {
                   total > 0
                     ? [
                         {
-                          namespace_id: 'root',
-                          namespace_path: '',
+                          namespace_id: context.namespace.id,
+                          namespace_path: context.namespace.path,
                           counts: total,
                           mount_accessors: byAccessor,
                         },
@@ -144,8 +146,8 @@ function lockedUserPaths({ lockouts, mounts }: SystemParts): EnginePath[] {
       },
       operations: {
         write: {
-          handler(_, input) {
-            if (!mounts.byAccessor(input.mount_accessor))
+          handler(context, input) {
+            if (!mountsOf(parts, context).byAccessor(input.mount_accessor))
               throw new InvalidRequest('mount accessor not found');
             lockouts.unlock(input.mount_accessor, input.alias_identifier);
             return undefined;

@@ -14,7 +14,7 @@ export function wrappingPaths({ wrapping }: SystemParts): EnginePath[] {
     return id;
   };
   const lookup = (context: SystemContext, given: string | undefined) => ({
-    data: { ...wrapping.lookup(context.session, idOf(context, given)) },
+    data: { ...wrapping.lookup(context.session, context.namespace.id, idOf(context, given)) },
   });
   return [
     systemPath({
@@ -50,7 +50,7 @@ export function wrappingPaths({ wrapping }: SystemParts): EnginePath[] {
       operations: {
         write: {
           handler: (context, input) => ({
-            whole: wrapping.unwrap(context.session, idOf(context, input.token)),
+            whole: wrapping.unwrap(context.session, context.namespace.id, idOf(context, input.token)),
           }),
         },
       },
@@ -63,7 +63,7 @@ export function wrappingPaths({ wrapping }: SystemParts): EnginePath[] {
       operations: {
         write: {
           handler(context, input) {
-            const info = wrapping.rewrap(context.session, idOf(context, input.token));
+            const info = wrapping.rewrap(context.session, context.namespace.id, idOf(context, input.token));
             return {
               whole: {
                 lease_id: '',

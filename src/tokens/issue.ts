@@ -7,8 +7,9 @@ import type { Identity } from '../identity/identity.ts';
 import { type Rights, rightsInForce } from '../identity/rights.ts';
 import { grantTtl, type TtlRequest } from '../leases/lease.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
+import type { MountPlace } from '../mounts/records.ts';
 import { type WorkParts, workContext } from '../mounts/work.ts';
-import { type Token, tokenPolicies } from './token.ts';
+import { inNamespace, namespaceIdOf, type Token, tokenPolicies } from './token.ts';
 import type { Tokens } from './tokens.ts';
 
 export interface Issued {
@@ -50,6 +51,7 @@ export function issueForLogin(
   const policies = tokenPolicies(wanted.policies, { withDefault: !wanted.noDefaultPolicy });
   if (policies.includes('root')) throw new InvalidRequest('auth methods cannot create root tokens');
   const { id, token } = parts.tokens.create(session, {
+    ...inNamespace(mount.info.namespace.id),
     type,
     parent: undefined,
     policies,
@@ -80,11 +82,11 @@ export interface RenewalParts {
   readonly clock: Clock;
   readonly work: WorkParts;
   readonly identity: Identity;
-  mountByUuid(uuid: string): OpenMount | undefined;
-  /** Seconds, of the mount that makes tokens from tokens. */
-  maxLeaseTtl(): number;
+  mountByUuid(session: Session, place: MountPlace): OpenMount | undefined;
+  /** Seconds, of a namespace's mount that makes tokens from tokens. */
+  maxLeaseTtl(session: Session, namespaceId: string): number;
   /** Seconds; 0: none. Throws `InvalidRequest` when the role is gone. */
-  periodOfRole(session: Session, role: string): number;
+  periodOfRole(session: Session, namespaceId: string, role: string): number;
 }
 
 /**
@@ -140,10 +142,12 @@ async function termsNow(
 ): Promise<Pick<TtlRequest, 'defaultTtl' | 'maxTtls' | 'period'>> {
   const { login, creationTtl, role } = token;
   if (!login) {
-    const period = (role && parts.periodOfRole(session, role)) || token.period;
-    return { defaultTtl: creationTtl, maxTtls: [parts.maxLeaseTtl()], period };
+    const namespaceId = namespaceIdOf(token);
+    const period = (role && parts.periodOfRole(session, namespaceId, role)) || token.period;
+    return { defaultTtl: creationTtl, maxTtls: [parts.maxLeaseTtl(session, namespaceId)], period };
   }
-  const mount = parts.mountByUuid(login.mountUuid);
+  const place = { namespaceId: namespaceIdOf(token), uuid: login.mountUuid };
+  const mount = parts.mountByUuid(session, place);
   if (!mount?.engine?.renewLogin) throw new InvalidRequest('lease is not renewable');
   const renewed = await mount.engine.renewLogin(workContext(parts.work, session, mount), {
     aliasName: login.aliasName,

@@ -1,5 +1,6 @@
 import type { Session } from '../barrier/session.ts';
 import type { TokenParameters } from '../engine/login.ts';
+import { idSuffix, ROOT_ID } from '../namespaces/namespace.ts';
 
 /** Where service tokens lie, by key. */
 export const TOKEN_RECORDS = 'tokens/key/';
@@ -11,6 +12,8 @@ export function storedToken(session: Session, key: string): StoredToken | undefi
 
 /** A service token as stored under its key; the token itself is nowhere. */
 export interface StoredToken {
+  /** Absent: the root's. Its policies are that namespace's, and it is good there and below. */
+  readonly namespaceId?: string;
   readonly accessor: string;
   /** Key of the parent; undefined for orphans. */
   readonly parent?: string | undefined;
@@ -65,6 +68,8 @@ export interface Token extends StoredToken {
 
 /** What a new token shall be; everything already decided and checked. Durations in seconds. */
 export interface NewToken {
+  /** Absent: the root. */
+  readonly namespaceId?: string;
   readonly type: 'service' | 'batch';
   readonly parent: string | undefined;
   readonly policies: readonly string[];
@@ -88,7 +93,15 @@ export interface NewToken {
   readonly id?: string | undefined;
 }
 
-export const leaseIdOf = (token: Pick<Token, 'path' | 'key'>): string => `${token.path}/h${token.key}`;
+export const namespaceIdOf = (token: Pick<Token, 'namespaceId'>): string => token.namespaceId ?? ROOT_ID;
+
+/** For `NewToken` and what is stored: nothing for the root. */
+export function inNamespace(namespaceId: string): Pick<NewToken, 'namespaceId'> {
+  return namespaceId === ROOT_ID ? {} : { namespaceId };
+}
+
+export const leaseIdOf = (token: Pick<Token, 'path' | 'key' | 'namespaceId'>): string =>
+  `${token.path}/h${token.key}${idSuffix(namespaceIdOf(token))}`;
 
 /** Policy names are lower case, sorted, each once; `default` joins unless left out, `root` stands alone. */
 export function tokenPolicies(names: readonly string[], { withDefault }: { withDefault: boolean }): string[] {

@@ -54,8 +54,11 @@ test('a token is found by its text and accessor, and its text is nowhere in the 
   const made = make(domains);
   assert.match(made.id, /^hvs\.\w{24}$/);
   assert.equal(domains.tokens.find(domains.session(), made.id)?.accessor, made.token.accessor);
-  assert.equal(domains.tokens.byAccessor(domains.session(), made.token.accessor)?.key, made.token.key);
-  assert.deepEqual(domains.tokens.accessors(domains.session()), [made.token.accessor]);
+  assert.equal(
+    domains.tokens.byAccessor(domains.session(), 'root', made.token.accessor)?.key,
+    made.token.key,
+  );
+  assert.deepEqual(domains.tokens.accessors(domains.session(), 'root'), [made.token.accessor]);
   for (const odd of ['', 'hvs.', `${made.id} `, made.id.slice(0, -1), 'x'.repeat(5000)])
     assert.equal(domains.tokens.find(domains.session(), odd), undefined);
   for (const key of domains.session().view('').keys('')) assert.ok(!key.includes(made.id));
@@ -84,7 +87,7 @@ test('renewal moves the end of token and lease; not of one that ended meanwhile'
   domains.tokens.prolong(session, made.token, 7200);
   session.apply();
   assert.equal(
-    domains.leases.find(session, leaseIdOf(made.token))?.expiresAtMs,
+    domains.leases.find(session, 'root', leaseIdOf(made.token))?.expiresAtMs,
     domains.clock.now() + 7_200_000,
   );
   domains.clock.advance(7_199_000);
@@ -266,7 +269,7 @@ test('tidying removes accessors of tokens that are gone, and only those', async 
   for (let i = 0; i < 300; i++) session.view('tokens/accessor/').put(`accessor-${i}`, 'gone');
   await persist(session);
   assert.equal(await domains.tokens.tidy(), 300);
-  assert.deepEqual(domains.tokens.accessors(domains.session()), [kept.token.accessor]);
+  assert.deepEqual(domains.tokens.accessors(domains.session(), 'root'), [kept.token.accessor]);
 });
 
 test('a token bound to addresses is good from there only, but for a root token that never expires', async () => {

@@ -3,6 +3,7 @@
  * requests may make one is the token engine's and the auth methods', and what a token may do is policies/'.
  */
 import { persist, type Session } from '../barrier/session.ts';
+import type { View } from '../barrier/view.ts';
 import type { Clock } from '../base/clock.ts';
 import { InvalidRequest, Unavailable, unlessCorrupt } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -13,10 +14,18 @@ import { type HmacSha256, hmacSha256 } from '../crypto/hmac.ts';
 import type { Lease, TokenLease } from '../leases/lease.ts';
 import type { Leases } from '../leases/leases.ts';
 import { deleteLease, deleteUnreadable, getLease } from '../leases/records.ts';
+import {
+  allNamespacesPrefix,
+  idSuffix,
+  namespacedPrefix,
+  namespaceIdIn,
+  ROOT_ID,
+} from '../namespaces/namespace.ts';
 import { UNASSIGNABLE_POLICIES } from '../policies/defaults.ts';
 import {
   leaseIdOf,
   type NewToken,
+  namespaceIdOf,
   type StoredToken,
   storedToken,
   TOKEN_RECORDS,
@@ -34,11 +43,11 @@ export interface TokensOptions {
   };
   leases(): Leases;
   openSession(): Session;
-  /** Clears what hangs on a token that ended (cubbyhole, wrapped replies). */
+  /** Clears what hangs on a token that ended (cubbyholes, wrapped replies). */
   cleared(session: Session, tokenKey: string): void;
 }
 
-const BY_ACCESSOR = 'tokens/accessor/';
+const ROOT_ACCESSORS = namespacedPrefix('accessors', ROOT_ID);
 const CHILDREN = 'tokens/child/';
 const TREES = 'tokens/ending/';
 const SALT = 'core/token-salt';
@@ -152,14 +161,33 @@ export class Tokens {
     return token;
   }
 
-  byAccessor(session: Session, accessor: string): Token | undefined {
-    const key = session.view(BY_ACCESSOR).getIndex(accessor);
+  /** Of one namespace. */
+  byAccessor(session: Session, namespaceId: string, accessor: string): Token | undefined {
+    const key = accessorsOf(session, namespaceId).getIndex(accessor);
     const token = key === undefined ? undefined : this.byKey(session, key);
-    return token?.accessor === accessor ? token : undefined;
+    return token?.accessor === accessor && namespaceIdOf(token) === namespaceId ? token : undefined;
   }
 
-  accessors(session: Session, page?: { after?: string; limit?: number }): string[] {
-    return session.view(BY_ACCESSOR).list('', page);
+  accessors(session: Session, namespaceId: string, page?: { after?: string; limit?: number }): string[] {
+    return accessorsOf(session, namespaceId).list('', page);
+  }
+
+  /** Ends every token of a namespace, whoever made it. */
+  async revokeAll(namespaceId: string): Promise<void> {
+    for (;;) {
+      if (this.#stopped) throw new Unavailable('the server is being sealed');
+      const session = this.#options.openSession();
+      const accessors = accessorsOf(session, namespaceId);
+      const slice = [...accessors.keys('', { limit: TREE_SLICE })];
+      for (const accessor of slice) {
+        const key = accessors.getIndex(accessor);
+        if (key !== undefined) void this.revoke(session, key);
+        accessors.delete(accessor);
+      }
+      await persist(session);
+      if (slice.length < TREE_SLICE) return;
+      await turn();
+    }
   }
 
   /** Whether its address blocks let it be used from there; a root token that never expires is not bound by any. */
@@ -223,15 +251,21 @@ export class Tokens {
 
   /** Removes index entries that point nowhere; returns how many. Runs in slices. */
   async tidy(): Promise<number> {
+    const inRoot = await this.#tidyAccessors(ROOT_ACCESSORS);
+    return inRoot + (await this.#tidyAccessors(allNamespacesPrefix('accessors')));
+  }
+
+  async #tidyAccessors(prefix: string): Promise<number> {
     let removed = 0;
     let after: string | undefined;
     for (;;) {
       const session = this.#options.openSession();
-      const accessors = [...session.view(BY_ACCESSOR).keys('', { after, limit: TREE_SLICE })];
+      const index = session.view(prefix);
+      const accessors = [...index.keys('', { after, limit: TREE_SLICE })];
       for (const accessor of accessors) {
-        const key = session.view(BY_ACCESSOR).getIndex(accessor);
+        const key = index.getIndex(accessor);
         if (key !== undefined && this.#readable(session, key)) continue;
-        session.view(BY_ACCESSOR).delete(accessor);
+        index.delete(accessor);
         removed++;
       }
       await persist(session);
@@ -286,7 +320,7 @@ export class Tokens {
   #remove(session: Session, key: string): void {
     const stored = this.#readable(session, key);
     if (stored) {
-      const leaseId = leaseIdOf({ path: stored.path, key });
+      const leaseId = leaseIdOf({ ...stored, key });
       const lease = unlessCorrupt<Lease | undefined | 'damaged'>(() => getLease(session, leaseId), 'damaged');
       if (lease === 'damaged') deleteUnreadable(session, leaseId);
       else if (lease) deleteLease(session, lease);
@@ -297,7 +331,7 @@ export class Tokens {
   /** Removes all that there is of a token except its lease. */
   #forget(session: Session, key: string, known: Pick<StoredToken, 'accessor' | 'parent'> | undefined): void {
     session.view(TOKEN_RECORDS).delete(key);
-    if (known) session.view(BY_ACCESSOR).delete(known.accessor);
+    if (known) accessorsOf(session, namespaceIdIn(known.accessor)).delete(known.accessor);
     if (known?.parent) session.view(`${CHILDREN}${known.parent}/`).delete(key);
     this.#options.leases().revokeOfToken(session, key);
     this.#options.cleared(session, key);
@@ -310,21 +344,22 @@ export class Tokens {
 
   #createService(session: Session, wanted: NewToken): { id: string; token: Token } {
     const { clock, random } = this.#options;
-    const id = wanted.id ?? `hvs.${random.base62(24)}`;
+    const suffix = idSuffix(wanted.namespaceId ?? ROOT_ID);
+    const id = `${wanted.id ?? `hvs.${random.base62(24)}`}${suffix}`;
     const key = this.keyOf(id);
     if (wanted.id !== undefined) this.#checkUnused(session, key);
     const nowMs = clock.now();
     const { type, id: _, ...rest } = wanted;
     const stored: StoredToken = {
       ...rest,
-      accessor: random.base62(24),
+      accessor: `${random.base62(24)}${suffix}`,
       createdAtMs: nowMs,
       renewedAtMs: 0,
       expiresAtMs: wanted.ttl === 0 ? 0 : nowMs + wanted.ttl * 1000,
       creationTtl: wanted.ttl,
     };
     session.view(TOKEN_RECORDS).put(key, stored);
-    session.view(BY_ACCESSOR).putIndex(stored.accessor, key);
+    accessorsOf(session, namespaceIdOf(stored)).putIndex(stored.accessor, key);
     if (stored.parent) session.view(`${CHILDREN}${stored.parent}/`).put(key, 1);
     const token: Token = { ...stored, type, key };
     if (stored.expiresAtMs !== 0) {
@@ -363,18 +398,16 @@ export class Tokens {
       creationTtl: wanted.ttl,
     };
     const sealed = this.#options.opaque.seal('batch-token', Buffer.from(JSON.stringify(stored)));
-    const id = `hvb.${sealed.toString('base64url')}`;
+    const id = `hvb.${sealed.toString('base64url')}${idSuffix(namespaceIdOf(stored))}`;
     return { id, token: { ...stored, type: 'batch', key: this.keyOf(id) } };
   }
 
   #findBatch(session: Session, id: string): Token | undefined {
-    const bytes = this.#options.opaque.open(
-      'batch-token',
-      Buffer.from(id.slice(id.indexOf('.') + 1), 'base64url'),
-    );
+    const [, sealed = '', suffix = ROOT_ID] = id.split('.');
+    const bytes = this.#options.opaque.open('batch-token', Buffer.from(sealed, 'base64url'));
     if (!bytes) return undefined;
     const stored = JSON.parse(bytes.toString()) as StoredToken;
-    if (this.#expired(stored)) return undefined;
+    if (this.#expired(stored) || namespaceIdOf(stored) !== suffix) return undefined;
     if (stored.parent && !this.byKey(session, stored.parent)) return undefined;
     return { ...stored, type: 'batch', key: this.keyOf(id) };
   }
@@ -393,4 +426,8 @@ export class Tokens {
   #expired(stored: StoredToken): boolean {
     return stored.expiresAtMs !== 0 && stored.expiresAtMs <= this.#options.clock.now();
   }
+}
+
+function accessorsOf(session: Session, namespaceId: string): View {
+  return session.view(namespaceId === ROOT_ID ? ROOT_ACCESSORS : namespacedPrefix('accessors', namespaceId));
 }

@@ -9,7 +9,7 @@ const bad = { message: BAD_WRAPPING_TOKEN };
 
 function wrap({ wrapping, session }: TestDomains, ttl = 60): WrapInfo {
   const within = session();
-  const info = wrapping.wrap(within, { body: BODY, path: 'secret/a', ttl });
+  const info = wrapping.wrap(within, 'root', { body: BODY, path: 'secret/a', ttl });
   within.apply();
   return info;
 }
@@ -44,18 +44,18 @@ test('a wrapped reply is told of, and given once', async () => {
     },
   );
   for (const _ of [1, 2]) {
-    assert.deepEqual(wrapping.lookup(domains.session(), info.token), {
+    assert.deepEqual(wrapping.lookup(domains.session(), 'root', info.token), {
       creation_path: 'secret/a',
       creation_time,
       creation_ttl: 60,
     });
   }
   assert.deepEqual(
-    within(domains, (session) => wrapping.unwrap(session, info.token)),
+    within(domains, (session) => wrapping.unwrap(session, 'root', info.token)),
     BODY,
   );
-  assert.throws(() => wrapping.unwrap(domains.session(), info.token), bad);
-  assert.throws(() => wrapping.lookup(domains.session(), info.token), bad);
+  assert.throws(() => wrapping.unwrap(domains.session(), 'root', info.token), bad);
+  assert.throws(() => wrapping.lookup(domains.session(), 'root', info.token), bad);
   await settle();
   assert.deepEqual(kept(domains), []);
 });
@@ -64,21 +64,21 @@ test('an unwrapping that failed can be tried again', async () => {
   const domains = await openDomains();
   const info = wrap(domains);
   const session = domains.session();
-  domains.wrapping.unwrap(session, info.token);
+  domains.wrapping.unwrap(session, 'root', info.token);
   session.discard();
-  assert.deepEqual(domains.wrapping.unwrap(domains.session(), info.token), BODY);
+  assert.deepEqual(domains.wrapping.unwrap(domains.session(), 'root', info.token), BODY);
 });
 
 test('rewrapping moves the reply to another token for as long again', async () => {
   const domains = await openDomains();
   const first = wrap(domains);
   domains.clock.advance(50_000);
-  const second = within(domains, (session) => domains.wrapping.rewrap(session, first.token));
-  assert.throws(() => domains.wrapping.lookup(domains.session(), first.token), bad);
+  const second = within(domains, (session) => domains.wrapping.rewrap(session, 'root', first.token));
+  assert.throws(() => domains.wrapping.lookup(domains.session(), 'root', first.token), bad);
   assert.deepEqual([second.ttl, second.creation_path], [60, 'secret/a']);
   domains.clock.advance(59_000);
   assert.deepEqual(
-    within(domains, (session) => domains.wrapping.unwrap(session, second.token)),
+    within(domains, (session) => domains.wrapping.unwrap(session, 'root', second.token)),
     BODY,
   );
 });
@@ -87,7 +87,7 @@ test('an expired wrapping token gives nothing, and leaves nothing', async () => 
   const domains = await openDomains();
   const info = wrap(domains);
   domains.clock.advance(60_000);
-  assert.throws(() => domains.wrapping.unwrap(domains.session(), info.token), bad);
+  assert.throws(() => domains.wrapping.unwrap(domains.session(), 'root', info.token), bad);
   await settle();
   assert.deepEqual(kept(domains), []);
 });
@@ -104,8 +104,8 @@ test('a token that wraps nothing unwraps nothing', async () => {
   const domains = await openDomains();
   const root = within(domains, (session) => domains.tokens.createRoot(session));
   for (const id of [root, 'hvs.unknown', 'hvb.unknown', '']) {
-    assert.throws(() => domains.wrapping.lookup(domains.session(), id), bad);
-    assert.throws(() => domains.wrapping.rewrap(domains.session(), id), bad);
+    assert.throws(() => domains.wrapping.lookup(domains.session(), 'root', id), bad);
+    assert.throws(() => domains.wrapping.rewrap(domains.session(), 'root', id), bad);
   }
   assert.ok(domains.tokens.find(domains.session(), root));
 });

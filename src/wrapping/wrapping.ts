@@ -6,7 +6,7 @@ import type { Session } from '../barrier/session.ts';
 import { type Clock, rfc3339 } from '../base/clock.ts';
 import { InvalidRequest } from '../base/errors.ts';
 import type { UnknownRecord } from '../base/json.ts';
-import type { Token } from '../tokens/token.ts';
+import { inNamespace, namespaceIdOf, type Token } from '../tokens/token.ts';
 import type { Tokens } from '../tokens/tokens.ts';
 
 export interface WrapInfo {
@@ -42,8 +42,13 @@ export class Wrapping {
   }
 
   /** Keeps `body` (a whole API reply without its request id) for `ttl` seconds under a new token. */
-  wrap(session: Session, reply: { body: UnknownRecord; path: string; ttl: number }): WrapInfo {
+  wrap(
+    session: Session,
+    namespaceId: string,
+    reply: { body: UnknownRecord; path: string; ttl: number },
+  ): WrapInfo {
     const { id, token } = this.#tokens.create(session, {
+      ...inNamespace(namespaceId),
       type: 'service',
       parent: undefined,
       policies: [POLICY],
@@ -77,24 +82,25 @@ export class Wrapping {
   /** What a wrapping token is for, without using it up. */
   lookup(
     session: Session,
+    namespaceId: string,
     id: string,
   ): { creation_path: string; creation_time: string; creation_ttl: number } {
-    const { kept } = this.#find(session, id);
+    const { kept } = this.#find(session, namespaceId, id);
     return { creation_path: kept.path, creation_time: rfc3339(kept.createdAtMs), creation_ttl: kept.ttl };
   }
 
   /** Gives the reply back and uses the token up. Two callers at once: one gets it. */
-  unwrap(session: Session, id: string): UnknownRecord {
-    const { token, kept } = this.#find(session, id);
+  unwrap(session: Session, namespaceId: string, id: string): UnknownRecord {
+    const { token, kept } = this.#find(session, namespaceId, id);
     this.#tokens.revoke(session, token.key);
     return kept.body;
   }
 
   /** The same reply under a new token; the old one is used up. */
-  rewrap(session: Session, id: string): WrapInfo {
-    const { token, kept } = this.#find(session, id);
+  rewrap(session: Session, namespaceId: string, id: string): WrapInfo {
+    const { token, kept } = this.#find(session, namespaceId, id);
     this.#tokens.revoke(session, token.key);
-    return this.wrap(session, { body: kept.body, path: kept.path, ttl: kept.ttl });
+    return this.wrap(session, namespaceId, { body: kept.body, path: kept.path, ttl: kept.ttl });
   }
 
   isWrappingToken(token: Token): boolean {
@@ -106,9 +112,10 @@ export class Wrapping {
     session.view(KEPT).delete(tokenKey);
   }
 
-  #find(session: Session, id: string): { token: Token; kept: Wrapped } {
+  #find(session: Session, namespaceId: string, id: string): { token: Token; kept: Wrapped } {
     const token = this.#tokens.find(session, id);
-    const kept = token?.wrapped ? session.view(KEPT).get<Wrapped>(token.key) : undefined;
+    const isHere = token?.wrapped && namespaceIdOf(token) === namespaceId;
+    const kept = isHere ? session.view(KEPT).get<Wrapped>(token.key) : undefined;
     if (!token || !kept || kept.createdAtMs + kept.ttl * 1000 <= this.#clock.now()) {
       throw new InvalidRequest(BAD_WRAPPING_TOKEN);
     }

@@ -181,7 +181,7 @@ function consequencesIn(
   },
 ): Store['consequences'] {
   const { mounts, tokens } = domains;
-  const mount = (path: string) => mounts.get(path)!.entry.uuid;
+  const mount = (path: string) => mounts.root.get(path)!.entry.uuid;
   const table: [record: string, probes: RegExp][] = [
     [`core/mounts/${mount('kv/')}`, /^(kv|token reader|token other)/],
     [`core/mounts/${mount('secret/')}`, /^secret/],

@@ -29,7 +29,7 @@ const UNWALKABLE = new Set(['sys/seal', 'sys/step-down', 'sys/init', 'sys/unseal
 
 /** Of the mounts that are there now; the deletions last, so that what comes before finds something. */
 export function endpoints(node: FailureNode): Endpoint[] {
-  const all = [...node.domains.mounts.all()].flatMap(endpointsOf);
+  const all = [...node.domains.mounts.root.all()].flatMap(endpointsOf);
   return all.sort((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'));
 }
 

@@ -39,7 +39,7 @@ describe('a lease explosion', () => {
       node.domains.tokens.create(session, { ...TOKEN, ttl });
     });
     await inBatches(node, LOCAL_LEASES, (session) => {
-      const mount = node.domains.mounts.get('unreliable/')!;
+      const mount = node.domains.mounts.root.get('unreliable/')!;
       const grant = { kind: 'local', internal: {}, ttl: 20 * HOUR_SECONDS, renewable: false };
       node.domains.leases.register(session, {
         mount,
@@ -160,7 +160,7 @@ function until(condition: () => Promise<boolean>): () => Promise<void> {
 }
 
 async function tokenLeases(node: FailureNode): Promise<number> {
-  const counts = await node.domains.leases.count('all', (id) => String(id.startsWith(TOKEN.path)));
+  const counts = await node.domains.leases.count('root', 'all', (id) => String(id.startsWith(TOKEN.path)));
   return counts.get('true') ?? 0;
 }
 

@@ -14,6 +14,7 @@ import { tidyPath, tidyWork } from './tidy.ts';
 export const approle: EngineType = {
   type: 'approle',
   class: 'auth',
+  wakes: false,
   summary: 'Logins of machines by role-id and secret-id.',
   open(): Engine {
     const fingerprints = new Fingerprints();

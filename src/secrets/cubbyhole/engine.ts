@@ -5,7 +5,7 @@
 import type { View } from '../../barrier/view.ts';
 import { InvalidRequest, NotFound } from '../../base/errors.ts';
 import type { UnknownRecord } from '../../base/json.ts';
-import { type EngineType, path, type RequestContext } from '../../engine/engine.ts';
+import { type Engine, type EngineType, path, type RequestContext } from '../../engine/engine.ts';
 import { restOfPath } from '../../engine/fields.ts';
 import { pageFromData } from '../../engine/paging.ts';
 import { listReply } from '../../engine/reply.ts';
@@ -54,13 +54,16 @@ export const cubbyhole: EngineType = {
   class: 'secret',
   summary: "Keeps each token's own secrets, for as long as the token lives.",
   singleton: true,
-  open: () => ({
-    paths: [cubbyholePath],
-    forgetToken({ view }, tokenKey) {
-      const records = tokenView(view, tokenKey);
-      for (const key of [...records.keys('')]) records.delete(key);
-    },
-  }),
+  open: () => OPEN,
+};
+
+/** Keeps nothing of its mount, so that one serves those of all namespaces. */
+const OPEN: Engine = {
+  paths: [cubbyholePath],
+  forgetToken({ view }, tokenKey) {
+    const records = tokenView(view, tokenKey);
+    for (const key of [...records.keys('')]) records.delete(key);
+  },
 };
 
 /** The caller's part. Throws `InvalidRequest` for a batch token, whose end nobody would notice. */

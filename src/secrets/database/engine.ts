@@ -17,6 +17,7 @@ const SETTLE_EVERY_SECONDS = 60;
 export const database: EngineType = {
   type: 'database',
   class: 'secret',
+  wakes: true,
   summary: 'Database users that live as long as their leases.',
   open(): Engine {
     const clients = new Clients();

@@ -19,6 +19,7 @@ import { wrongPath } from './wrong-path.ts';
 export const kv: EngineType = {
   type: 'kv',
   class: 'secret',
+  wakes: false,
   summary: 'Keeps secrets that you write, with versions if you like.',
   aliases: new Map<string, Record<string, string>>([
     ['kv-v1', { version: '1' }],

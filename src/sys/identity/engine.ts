@@ -17,26 +17,28 @@ import { oidcUpkeep } from './oidc-shared.ts';
 import { oidcTokenPaths } from './oidc-token.ts';
 
 export function identityEngine(parts: SystemParts): EngineType {
+  /** One for all namespaces: handlers go by the request's. */
+  const paths = [
+    ...entityPaths(parts),
+    ...entityAliasPaths(parts),
+    ...groupPaths(parts),
+    ...groupAliasPaths(parts),
+    ...lookupPaths(parts),
+    ...oidcTokenPaths(parts),
+    ...oidcKeyPaths(parts),
+    ...oidcScopePaths(),
+    ...oidcClientPaths(parts),
+    ...oidcFlowPaths(parts),
+  ];
+  const periodic = [oidcUpkeep(parts)];
   return {
     type: 'identity',
     class: 'system',
     summary: 'Entities, their aliases at auth methods, groups of them, and identity tokens for applications.',
     host: true,
     singleton: true,
-    open: () => ({
-      paths: [
-        ...entityPaths(parts),
-        ...entityAliasPaths(parts),
-        ...groupPaths(parts),
-        ...groupAliasPaths(parts),
-        ...lookupPaths(parts),
-        ...oidcTokenPaths(parts),
-        ...oidcKeyPaths(parts),
-        ...oidcScopePaths(),
-        ...oidcClientPaths(parts),
-        ...oidcFlowPaths(parts),
-      ],
-      periodic: [oidcUpkeep(parts)],
-    }),
+    // What is due waits for the next use: nobody relies on a key that nobody asks for.
+    wakes: false,
+    open: () => ({ paths, periodic }),
   };
 }

@@ -20,7 +20,9 @@ import {
 } from '../../identity/oidc/signing-keys.ts';
 import { type Rights, rightsInForce } from '../../identity/rights.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
+import { inNamespace } from '../../tokens/token.ts';
 import type { SystemParts } from '../parts.ts';
+import { findHere } from '../token/find.ts';
 import { bare, inOauth, inOauthLater, placeOf, recordsOf, rightsOf, workOf } from './oidc-shared.ts';
 import { kept } from './oidc-token.ts';
 
@@ -240,7 +242,12 @@ function identityOf(
   { client, entityId }: Grant,
 ): Rights | undefined {
   if (entityId === '') return undefined;
-  const rights = rightsInForce(parts.identity.rightsOfToken(context.session, { entityId }));
+  const rights = rightsInForce(
+    parts.identity.rightsOfToken(context.session, {
+      ...inNamespace(context.namespace.id),
+      entityId,
+    }),
+  );
   if (!rights) throw new OauthError('invalid_grant', 'identity entity associated with the request not found');
   checkedUser(recordsOf(context), client, rights);
   return rights;
@@ -249,11 +256,12 @@ function identityOf(
 /** A batch token that is good for the provider's userinfo and nothing else. */
 function makeAccessToken(
   { tokens }: SystemParts,
-  { session, mount }: SystemContext,
+  { session, mount, namespace }: SystemContext,
   provider: Provider,
   { client, entityId, scopes }: Grant,
 ): string {
   const { id } = tokens.create(session, {
+    ...inNamespace(namespace.id),
     type: 'batch',
     parent: undefined,
     policies: [],
@@ -326,7 +334,7 @@ function introspectPath(parts: SystemParts): EnginePath {
             });
             if (client.clientType !== 'confidential')
               throw new OauthError('invalid_client', 'client failed to authenticate', { status: 401 });
-            const token = parts.tokens.find(context.session, input.token);
+            const token = findHere(parts, context, input.token);
             if (!token?.openId) return { active: false };
             return {
               active: true,

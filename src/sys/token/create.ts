@@ -10,8 +10,8 @@ import { grantTtl } from '../../leases/lease.ts';
 import { countTokenCreation } from '../../metrics/tokens.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import { authReply } from '../../tokens/issue.ts';
-import { type Token, tokenPolicies } from '../../tokens/token.ts';
-import type { SystemParts } from '../parts.ts';
+import { inNamespace, namespaceIdOf, type Token, tokenPolicies } from '../../tokens/token.ts';
+import { mountsOf, type SystemParts } from '../parts.ts';
 import { allowsEntityAlias, checkRolePolicies, readRole, type TokenRole } from './roles.ts';
 
 const fields = {
@@ -68,7 +68,7 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
   const isRoot = parent.policies.includes('root');
   const sudo = isRoot || context.hasSudo();
   checkWanted(wanted, role, sudo);
-  const policies = choosePolicies(wanted, role, parent, sudo);
+  const policies = choosePolicies(wanted, role, parentHere(context, parent), sudo);
   const type = chooseType(wanted, role);
   const period = lowestPositive(wanted.period, role?.token_period ?? 0);
   const explicitMaxTtl = lowestPositive(wanted.explicit_max_ttl, role?.token_explicit_max_ttl ?? 0);
@@ -88,6 +88,7 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
   const free = orphan || role?.orphan || wanted.no_parent;
   const rights = rightsOfNew(parts, context, { parent, free, alias: wanted.entity_alias, role });
   const { id, token } = parts.tokens.create(context.session, {
+    ...inNamespace(context.namespace.id),
     type,
     parent: free ? undefined : parent.key,
     policies,
@@ -114,10 +115,32 @@ function createToken(parts: SystemParts, context: SystemContext, wanted: Wanted,
 }
 
 /** Warnings: such a policy may come later. */
-function missingPolicies(parts: SystemParts, { session }: SystemContext, names: readonly string[]): string[] {
+function missingPolicies(
+  parts: SystemParts,
+  { session, namespace }: SystemContext,
+  names: readonly string[],
+): string[] {
   return names
-    .filter((policy) => !parts.policies.has(session, policy))
+    .filter((policy) => !parts.policies.has(session, namespace.id, policy))
     .map((policy) => `Policy ${JSON.stringify(policy)} does not exist`);
+}
+
+function isOf({ namespace }: SystemContext, token: Token): boolean {
+  return namespaceIdOf(token) === namespace.id;
+}
+
+/** What the parent has to hand on. The names of its policies mean others in another namespace, so there it has only `default`. */
+interface Giver {
+  readonly policies: readonly string[];
+  readonly isRootHere: boolean;
+}
+
+function parentHere(context: SystemContext, parent: Token): Giver {
+  const here = isOf(context, parent);
+  return {
+    policies: here ? parent.policies : ['default'],
+    isRootHere: here && parent.policies.includes('root'),
+  };
 }
 
 function roleOrRefuse(context: SystemContext, name: string): TokenRole {
@@ -152,21 +175,23 @@ function checkWanted(wanted: Wanted, role: TokenRole | undefined, sudo: boolean)
 
 /** Of the entity that a new token belongs to: the alias's, else the parent's, unless it has none. */
 function rightsOfNew(
-  { identity, mounts }: SystemParts,
-  { session, mount }: SystemContext,
+  parts: SystemParts,
+  context: SystemContext,
   about: { parent: Token; free: boolean; alias: string | undefined; role: TokenRole | undefined },
 ): Rights | undefined {
   if (!about.alias || !about.role)
-    return about.free ? undefined : identity.rightsOfToken(session, about.parent);
-  const own = mounts.byUuid(mount.uuid);
+    return about.free || !isOf(context, about.parent)
+      ? undefined
+      : parts.identity.rightsOfToken(context.session, about.parent);
+  const own = mountsOf(parts, context).byUuid(context.mount.uuid);
   if (!own) throw new Error('the token mount is missing');
-  return identity.login(session, own, { aliasName: checkedAliasName(own, about.alias) });
+  return parts.identity.login(context.session, own, { aliasName: checkedAliasName(own, about.alias) });
 }
 
 function choosePolicies(
   wanted: Wanted,
   role: TokenRole | undefined,
-  parent: Token,
+  parent: Giver,
   sudo: boolean,
 ): readonly string[] {
   const asked = normalPolicies(wanted.policies ?? []);
@@ -185,8 +210,8 @@ function choosePolicies(
   return policies;
 }
 
-function rootOnlyByRoot(policies: readonly string[], parent: Token): readonly string[] {
-  if (policies.includes('root') && !parent.policies.includes('root'))
+function rootOnlyByRoot(policies: readonly string[], { isRootHere }: Giver): readonly string[] {
+  if (policies.includes('root') && !isRootHere)
     throw new InvalidRequest('root tokens may not be created without parent token being root');
   return policies;
 }

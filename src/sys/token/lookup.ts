@@ -9,13 +9,15 @@ import type { Rights } from '../../identity/rights.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import type { Token } from '../../tokens/token.ts';
 import type { SystemParts } from '../parts.ts';
-import { byAccessor } from './find.ts';
+import { byAccessor, findHere } from './find.ts';
 
 export function lookupPaths(parts: SystemParts): EnginePath[] {
-  const { tokens, identity, clock } = parts;
+  const { tokens, identity, clock, namespaces } = parts;
   const shown = ({ session }: SystemContext, token: Token | undefined, id: string): Reply => {
     const rights = token && identity.rightsOfToken(session, token);
-    return { data: shownToken(token, id, { nowMs: clock.now(), rights }) };
+    const path = token?.namespaceId && namespaces.byId(token.namespaceId)?.path;
+    const data = shownToken(token, id, { nowMs: clock.now(), rights });
+    return { data: { ...data, ...(path ? { namespace_path: path } : {}) } };
   };
   /** Of a use-limited token, this request's use is spent already. */
   const own = (context: SystemContext): Reply => {
@@ -33,13 +35,13 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
         read: {
           handler(context, input) {
             const id = input.token || context.tokenText;
-            return shown(context, tokens.find(context.session, id), id);
+            return shown(context, findHere(parts, context, id), id);
           },
         },
         write: {
           handler(context, input) {
             const id = input.token || context.tokenText;
-            return shown(context, tokens.find(context.session, id), id);
+            return shown(context, findHere(parts, context, id), id);
           },
         },
       },
@@ -69,7 +71,10 @@ export function lookupPaths(parts: SystemParts): EnginePath[] {
       sudo: true,
       fields: pageFields,
       operations: {
-        list: { handler: (context, input) => listReply(tokens.accessors(context.session, pageOf(input))) },
+        list: {
+          handler: (context, input) =>
+            listReply(tokens.accessors(context.session, context.namespace.id, pageOf(input))),
+        },
       },
     }),
     systemPath({

@@ -1,3 +1,4 @@
+import type { Session } from '../../barrier/session.ts';
 import { InvalidRequest } from '../../base/errors.ts';
 import type { EnginePath } from '../../engine/engine.ts';
 import { duration, text } from '../../engine/fields.ts';
@@ -68,8 +69,8 @@ export function renewPaths(parts: SystemParts): EnginePath[] {
 
 /** Also for `sys/leases/renew`, which renews tokens by their leases. */
 export function renewParts(parts: SystemParts): RenewalParts {
-  const ownMount = () => {
-    const mount = parts.mounts.get('auth/token/');
+  const ownMount = (session: Session, namespaceId: string) => {
+    const mount = parts.mounts.table(session, namespaceId).get('auth/token/');
     if (!mount) throw new Error('the token mount is missing');
     return mount;
   };
@@ -78,10 +79,11 @@ export function renewParts(parts: SystemParts): RenewalParts {
     clock: parts.clock,
     work: parts.work,
     identity: parts.identity,
-    mountByUuid: (uuid) => parts.mounts.byUuid(uuid),
-    maxLeaseTtl: () => ownMount().info.maxLeaseTtl,
-    periodOfRole(session, name) {
-      const role = readRole({ view: session.view(dataPrefix(ownMount().entry)) }, name);
+    mountByUuid: (session, place) => parts.mounts.byUuid(session, place),
+    maxLeaseTtl: (session, namespaceId) => ownMount(session, namespaceId).info.maxLeaseTtl,
+    periodOfRole(session, namespaceId, name) {
+      const { entry } = ownMount(session, namespaceId);
+      const role = readRole({ view: session.view(dataPrefix(entry)) }, name);
       if (!role)
         throw new InvalidRequest(
           `original token role ${JSON.stringify(name)} could not be found, not renewing`,

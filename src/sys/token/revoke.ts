@@ -3,7 +3,7 @@ import type { EnginePath } from '../../engine/engine.ts';
 import { text } from '../../engine/fields.ts';
 import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import type { SystemParts } from '../parts.ts';
-import { byAccessor } from './find.ts';
+import { byAccessor, findHere } from './find.ts';
 
 export function revokePaths(parts: SystemParts): EnginePath[] {
   const tokenField = text({ description: 'The token.', secret: true });
@@ -65,7 +65,7 @@ export function revokePaths(parts: SystemParts): EnginePath[] {
 /** Undefined when there is no such token: revoking it twice is no error. */
 function keyOf(parts: SystemParts, context: SystemContext, id: string | undefined): string | undefined {
   if (!id) throw new InvalidRequest('missing token ID');
-  const token = parts.tokens.find(context.session, id);
+  const token = findHere(parts, context, id);
   if (token?.type === 'batch') throw new InvalidRequest('batch tokens cannot be revoked');
   return token?.key;
 }
