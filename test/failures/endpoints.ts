@@ -101,6 +101,8 @@ export async function prepare(node: FailureNode): Promise<void> {
   await write('database/roles/sample', DATABASE_ROLE);
   await write('transit/keys/sample', { exportable: true, allow_plaintext_backup: true });
   await write('transit/keys/sampled', { type: 'ecdsa-p256' });
+  await write('identity/entity/name/sample', { metadata: { sample: 'value' } });
+  await write('identity/group/name/sample', { policies: ['sample'] });
   await write('kv/sample', { sample: 'value' });
   await write('kv/sample/below', { sample: 'value' });
   await write('secret/data/sample', { data: { sample: 'value' } });
@@ -164,6 +166,12 @@ const BODIES = new Map<string, Record<string, unknown>>([
   ['system/quotas/rate-limit/{name}', { path: 'sample', rate: 100_000 }],
   ['system/remount', { from: 'moving', to: 'moved' }],
   ['system/config/cors', { allowed_origins: ['http://127.0.0.1'] }],
+  ['identity/entity', { name: 'sampled' }],
+  ['identity/entity/name/{name...}', { metadata: { sample: 'value' } }],
+  ['identity/group', { name: 'sampled' }],
+  ['identity/group/name/{name...}', { policies: ['sample'] }],
+  ['identity/lookup/entity', { name: 'sample' }],
+  ['identity/lookup/group', { name: 'sample' }],
   ['database/config/{name}', DATABASE],
   ['database/roles/{name}', DATABASE_ROLE],
   ['approle/role/{role_name}', {}],
