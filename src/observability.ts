@@ -14,6 +14,7 @@ import { observeRuntime } from './metrics/runtime.ts';
 import { TELEMETRY_DEFAULTS, type TelemetrySettings } from './metrics/settings.ts';
 import { openSink } from './metrics/statsd.ts';
 import type { Domains } from './pipeline/exchange.ts';
+import type { LeaseCountQuota } from './quotas/lease-counts.ts';
 import type { CommitMeasure } from './store/open.ts';
 import type { TracingSettings } from './tracing/settings.ts';
 import { openTracer, type Tracer } from './tracing/tracer.ts';
@@ -81,6 +82,7 @@ function observeServer(server: Observed): { stop(): Promise<void> } {
   observeBarrier(server);
   observeSeals(server);
   observeMounts(server);
+  observeQuotas(server);
   if (tracer) {
     metrics.observed('tracing.spans_sent', () => tracer.stats.sent, 'counter');
     metrics.observed('tracing.spans_dropped', () => tracer.stats.dropped, 'counter');
@@ -200,6 +202,24 @@ function observeMounts({ metrics, domains }: Observed): void {
     const now = domains();
     return now && mounts().filter(({ failure }) => failure).length;
   });
+}
+
+function observeQuotas({ metrics, domains }: Observed): void {
+  const counts = (value: (quota: LeaseCountQuota, now: Domains) => number) => () => {
+    const now = domains();
+    return (
+      now &&
+      [...now.quotas.leaseCounts.all()].map((quota) => [{ name: quota.name }, value(quota, now)] as const)
+    );
+  };
+  metrics.observed(
+    'quota.lease_count.counter',
+    counts(({ name }, now) => now.quotas.leaseCounts.leases(now.openSession(), name)),
+  );
+  metrics.observed(
+    'quota.lease_count.max',
+    counts(({ maxLeases }) => maxLeases),
+  );
 }
 
 /** Does `work` again and again; the returned function ends it. */

@@ -7,7 +7,7 @@ import { authMethods } from './auth/registry.ts';
 import type { Barrier } from './barrier/barrier.ts';
 import { Reencryption } from './barrier/reencryption.ts';
 import { KeyRotation } from './barrier/rotation.ts';
-import { openSession, persist, type Session } from './barrier/session.ts';
+import { openSession, persist, type Session, type SessionSource } from './barrier/session.ts';
 import type { Clock } from './base/clock.ts';
 import type { Logger, LogLevels } from './base/logger.ts';
 import type { Random } from './base/random.ts';
@@ -127,9 +127,10 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       snapshots.proveRestored();
       tokens.start(within);
       const leavingNamespaces = namespaces.load(within);
+      // Before anything that ends leases.
+      quotas.start(within);
       const leaving = mounts.load(within);
       restoreOwnMounts(mounts, within, log);
-      quotas.start(within);
       audit.load(within);
       await audit.declare(within, options.declaredAudits);
       loadSettings({ server }, within);
@@ -158,6 +159,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       await periodic.stop();
       leases.stop();
       tokens.stop();
+      quotas.stop();
       await mounts.close();
       await audit.close();
       await rotation.stop();
@@ -190,7 +192,12 @@ function openDomains(
   passwordPolicies: PasswordPolicies,
 ): Domains {
   const { store, barrier, clock, random, server } = options;
-  const session = () => openSession({ store, barrier });
+  const source: SessionSource = {
+    store,
+    barrier,
+    beforeApply: (within, writes) => quotas.leaseCounts.note(within, writes),
+  };
+  const session = () => openSession(source);
   const work: WorkParts = {
     clock,
     random,
@@ -217,6 +224,7 @@ function openDomains(
       open: (purpose, bytes) => barrier.openOpaque(purpose, bytes),
     },
     leases: () => leases,
+    leaseRefusal: (within, wanted) => quotas.leaseCounts.refusalIn(within, wanted),
     openSession: session,
     cleared(within, tokenKey) {
       wrapping.clear(within, tokenKey);
@@ -247,7 +255,14 @@ function openDomains(
   const policies = new Policies({ clock });
   const identity = new Identity({ clock, random, mounts });
   const lockouts = new Lockouts({ clock, defaults: options.lockouts });
-  const quotas: Quotas = new Quotas({ clock, random });
+  const quotas: Quotas = new Quotas({
+    clock,
+    random,
+    openSession: session,
+    stored: (key) => store.begin().get(key) !== undefined,
+    namespacePath: (id) => namespaces.byId(id)?.path ?? '',
+    log: options.log.named('quota'),
+  });
   return {
     openSession: session,
     namespaces,

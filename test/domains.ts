@@ -3,7 +3,7 @@
  * together as the composition root does. Opened again on the same disk it is the server after a crash.
  */
 import { Barrier } from '../src/barrier/barrier.ts';
-import { openSession, type Session } from '../src/barrier/session.ts';
+import { openSession, type Session, type SessionSource } from '../src/barrier/session.ts';
 import { ManualClock } from '../src/base/clock.ts';
 import { silentLogger } from '../src/base/logger.ts';
 import { seededRandom } from '../src/base/random.ts';
@@ -16,6 +16,7 @@ import type { MountClass } from '../src/mounts/entry.ts';
 import { Mounts } from '../src/mounts/mounts.ts';
 import type { WorkParts } from '../src/mounts/work.ts';
 import { Namespaces } from '../src/namespaces/namespaces.ts';
+import { Quotas } from '../src/quotas/quotas.ts';
 import { MemoryDisk, openMemoryCopy } from '../src/store/memory.ts';
 import { openStore } from '../src/store/open.ts';
 import { Tokens } from '../src/tokens/tokens.ts';
@@ -39,7 +40,20 @@ export async function openDomains(options: DomainsOptions = {}) {
   const random = seededRandom(options.seed ?? 1);
   const { store, barrier } = await openBarrier(disk, clock);
   const log = silentLogger;
-  const session = (): Session => openSession({ store, barrier });
+  const source: SessionSource = {
+    store,
+    barrier,
+    beforeApply: (within, writes) => quotas.leaseCounts.note(within, writes),
+  };
+  const session = (): Session => openSession(source);
+  const quotas = new Quotas({
+    clock,
+    random,
+    openSession: session,
+    stored: (key) => store.begin().get(key) !== undefined,
+    namespacePath: (id) => namespaces.byId(id)?.path ?? '',
+    log: silentLogger,
+  });
   const work: WorkParts = { clock, random, log, generatePassword: () => 'generated' };
   const registry = new Map<MountClass, EngineType[]>();
   for (const type of engines) registry.set(type.class, [...(registry.get(type.class) ?? []), type]);
@@ -54,6 +68,7 @@ export async function openDomains(options: DomainsOptions = {}) {
       open: (purpose, bytes) => barrier.openOpaque(purpose, bytes),
     },
     leases: () => leases,
+    leaseRefusal: (within, wanted) => quotas.leaseCounts.refusalIn(within, wanted),
     openSession: session,
     cleared: (within, tokenKey) => wrapping.clear(within, tokenKey),
   });
@@ -70,6 +85,7 @@ export async function openDomains(options: DomainsOptions = {}) {
   const wrapping = new Wrapping({ tokens, clock });
   const first = session();
   if (first.view('').get('core/token-salt') === undefined) tokens.initialize(first);
+  quotas.start(first);
   tokens.start(first);
   tokens.resume(first);
   namespaces.load(first);
@@ -89,6 +105,7 @@ export async function openDomains(options: DomainsOptions = {}) {
     mounts,
     tokens,
     leases,
+    quotas,
     wrapping,
     settle,
   };

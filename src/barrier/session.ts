@@ -20,6 +20,8 @@ export interface Session {
 }
 
 export interface SessionSource {
+  /** Called with the writes that are about to be applied; what it writes goes with them. */
+  beforeApply?: (session: Session, writes: Transaction['writes']) => void;
   store: Store;
   barrier: {
     view(transaction: Transaction, prefix: string): View;
@@ -29,13 +31,15 @@ export interface SessionSource {
 }
 
 /** `transaction`: one that holds writes already, to commit with the session's. */
-export function openSession({ store, barrier }: SessionSource, transaction = store.begin()): Session {
+export function openSession(source: SessionSource, transaction = source.store.begin()): Session {
+  const { store, barrier } = source;
   let applied: Revision = 0;
   let waiting: (() => void)[] = [];
   let { term } = barrier;
-  return {
+  const session: Session = {
     view: (prefix) => barrier.view(transaction, prefix),
     apply() {
+      if (transaction.dirty) source.beforeApply?.(session, transaction.writes);
       // The key was replaced while somebody waited for an outside system: nothing is written under the older one any more.
       if (barrier.term !== term) {
         barrier.renewWrites(transaction);
@@ -58,6 +62,7 @@ export function openSession({ store, barrier }: SessionSource, transaction = sto
       return revision === 0 ? undefined : store.durable(revision);
     },
   };
+  return session;
 }
 
 /** Makes the session's writes durable. */

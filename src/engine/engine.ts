@@ -141,6 +141,8 @@ export interface OperationSpec<F extends Fields> {
   readonly sudo?: boolean;
   /** Touches an outside system: its request is audited first, and only then may the handler be asynchronous. */
   readonly outside?: boolean;
+  /** Its reply has a lease: where there can be no more leases, it is refused before it runs. */
+  readonly leased?: boolean;
   /**
    * Works long in the thread pool or in slices, though on nothing outside: the handler may be asynchronous. Others are
    * served while it waits; so after its last wait it reads, decides, writes and calls `persist` without another.

@@ -10,6 +10,8 @@ export interface IdentityClaim {
   readonly groupAliases?: readonly string[];
   /** What the token is shown as, after the mount's path, which the host puts before it; '' for the path alone. */
   readonly displayName: string;
+  /** What its login was for, where the method has roles: quotas go by it. The same as the path's `loginRole`. */
+  readonly role?: string;
   /** Goes into the token and the audit log, in clear. */
   readonly metadata: Record<string, string>;
   readonly token: TokenParameters;

@@ -40,6 +40,8 @@ export interface TokenLease {
   readonly accessor: string;
   /** The key of the token that it was made with; undefined for an orphan. */
   readonly parent: string | undefined;
+  /** Of the login that it came from; undefined too where the token cannot be read. */
+  readonly role?: string | undefined;
 }
 
 /** Where the mount is that issued a lease. */

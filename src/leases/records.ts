@@ -1,6 +1,7 @@
 import type { Session } from '../barrier/session.ts';
 import type { View } from '../barrier/view.ts';
-import { namespacedPrefix, namespaceIdIn, ROOT_ID } from '../namespaces/namespace.ts';
+import { allNamespacesPrefix, namespacedPrefix, namespaceIdIn, ROOT_ID } from '../namespaces/namespace.ts';
+import { isBefore } from '../store/keys.ts';
 import type { Page } from '../store/store.ts';
 import { isIrrevocable, type Lease } from './lease.ts';
 import { readTokenLease, tokenLeaseEntry } from './token-lease.ts';
@@ -12,6 +13,8 @@ import { readTokenLease, tokenLeaseEntry } from './token-lease.ts';
  * entry (token-lease.ts).
  */
 const ROOT_BY_ID = namespacedPrefix('leases', ROOT_ID);
+const ELSEWHERE_BY_ID = allNamespacesPrefix('leases');
+const EVERYWHERE_BY_ID = [ROOT_BY_ID, ELSEWHERE_BY_ID].sort((a, b) => (isBefore(a, b) ? -1 : 1));
 const BY_DUE = 'leases/due/';
 const BY_TOKEN = 'leases/token/';
 const IRREVOCABLE = 'leases/irrevocable/';
@@ -92,6 +95,28 @@ export function nextDueMs(session: Session): number | undefined {
   for (const key of session.view(BY_DUE).keys('', { limit: 1 }))
     return Number.parseInt(key.slice(0, DUE_DIGITS), 16);
   return undefined;
+}
+
+/** The lease whose record or entry a key of the store is of. */
+export function leaseIdOfKey(key: string): string | undefined {
+  if (key.startsWith(ROOT_BY_ID)) return key.slice(ROOT_BY_ID.length);
+  if (!key.startsWith(ELSEWHERE_BY_ID)) return undefined;
+  return key.slice(key.indexOf('/', ELSEWHERE_BY_ID.length) + 1);
+}
+
+/** The store's keys of the leases of all namespaces, in order; `after` is one of them. */
+export function* leaseKeys(session: Session, after: string | undefined, limit: number): Iterable<string> {
+  let left = limit;
+  for (const prefix of EVERYWHERE_BY_ID) {
+    const within = after?.startsWith(prefix);
+    if (after !== undefined && !within && isBefore(prefix, after)) continue;
+    const page = { limit: left, after: within ? after?.slice(prefix.length) : undefined };
+    for (const key of session.view(prefix).keys('', page)) {
+      left--;
+      yield prefix + key;
+    }
+    if (left === 0) return;
+  }
 }
 
 export function leaseIds(

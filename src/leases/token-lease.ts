@@ -39,6 +39,12 @@ function leaseOf(id: string, tokenKey: string, stored: StoredToken): Lease | und
     ttl: stored.creationTtl,
     renewable: stored.renewable,
     renewedAtMs: stored.renewedAtMs,
-    of: { what: 'token', tokenKey, accessor: stored.accessor, parent: stored.parent },
+    of: {
+      what: 'token',
+      tokenKey,
+      accessor: stored.accessor,
+      parent: stored.parent,
+      role: stored.login?.role,
+    },
   };
 }

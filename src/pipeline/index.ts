@@ -4,6 +4,7 @@
  */
 import { CofferError } from '../base/errors.ts';
 import { isPromise } from '../base/promise.ts';
+import { LeaseQuotaExceeded } from '../quotas/lease-counts.ts';
 import { answer } from './answer.ts';
 import { auditFailure, auditReply, auditRequest } from './audit.ts';
 import { beginExchange } from './begin.ts';
@@ -13,6 +14,7 @@ import { identifyEntity } from './entity.ts';
 import type { Exchange, PipelineParts, Step } from './exchange.ts';
 import { issueToken } from './issue-token.ts';
 import { registerLease } from './lease.ts';
+import { limitLeases } from './limit-leases.ts';
 import { limitRate, limitRateOfRole } from './limit-rate.ts';
 import { filterKeys, limitPage } from './list-limits.ts';
 import { matchPath } from './mount.ts';
@@ -41,6 +43,7 @@ const STEPS = {
   identifyToken,
   checkPolicy,
   limitPage,
+  limitLeases,
   checksEnd,
   auditRequest,
   engineBegins,
@@ -132,6 +135,8 @@ async function refuse(exchange: Exchange, error: unknown): Promise<never> {
   }
   if (exchange.trace) traceFailure(exchange.trace, error);
   parts.metrics.counter('core.request_errors').add();
+  if (error instanceof LeaseQuotaExceeded)
+    parts.metrics.counter('quota.lease_count.violation', { name: error.quota }).add();
   endSpentToken(exchange);
   session.apply();
   await Promise.all([exchange.unaudited ? undefined : auditFailure(exchange, error), session.settled()]);

@@ -2,6 +2,7 @@ import { countTokenCreation } from '../metrics/tokens.ts';
 import { issueForLogin } from '../tokens/issue.ts';
 import { checkStillThere } from './engine.ts';
 import type { Exchange } from './exchange.ts';
+import { plainPath } from './mount.ts';
 
 /** An auth method says who somebody is; the token is made here, for all methods alike. */
 export function issueToken(exchange: Exchange): void {
@@ -11,7 +12,7 @@ export function issueToken(exchange: Exchange): void {
   checkStillThere(exchange);
   const issued = issueForLogin({ tokens: domains.tokens, clock: parts.clock }, session, {
     mount,
-    path: exchange.path,
+    path: plainPath(exchange),
     claim: reply.login,
     remoteAddress: exchange.wire.remote.address,
     rights: loginRights,

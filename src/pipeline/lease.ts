@@ -4,6 +4,8 @@ import { countLeaseCreation } from '../metrics/tokens.ts';
 import type { OpenMount } from '../mounts/mounts.ts';
 import { ROOT_NAMESPACE } from '../namespaces/namespace.ts';
 import type { Exchange } from './exchange.ts';
+import { leaseRefusal } from './limit-leases.ts';
+import { plainPath } from './mount.ts';
 
 /** A leased credential is on record before anybody gets it. */
 export function registerLease(exchange: Exchange): void {
@@ -15,13 +17,14 @@ export function registerLease(exchange: Exchange): void {
       renewable: reply.renewed.renewable,
     };
   if (!reply?.lease || !mount) return;
+  const overQuota = leaseRefusal(exchange);
   const registered = domains.leases.register(session, {
     mount,
-    path: exchange.path,
+    path: plainPath(exchange),
     grant: withinBatchToken(exchange, reply.lease),
     tokenKey: leaseOwner(exchange),
   });
-  const refusal = whyNobodyGetsIt(exchange);
+  const refusal = whyNobodyGetsIt(exchange) ?? overQuota;
   if (refusal) {
     takeBack(exchange, registered.id);
     throw refusal;

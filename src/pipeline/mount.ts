@@ -8,6 +8,11 @@ export function matchPath(exchange: Exchange): void {
   if (mount) exchange.route = findOperation(mount.table, exchange.relative, exchange.operation);
 }
 
+/** The request's path in the one spelling of all that lead to the same. */
+export function plainPath({ mount, route, path }: Exchange): string {
+  return mount && route ? mount.info.path + route.canonicalPath : path;
+}
+
 /** For those who may know: why nothing answers here. */
 export function missingRoute(exchange: Exchange): Error {
   const { mount, namespace } = exchange;

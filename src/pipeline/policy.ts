@@ -4,7 +4,7 @@ import type { Acl, AclDecision } from '../policies/acl.ts';
 import { namespaceIdOf, type Token } from '../tokens/token.ts';
 import { requestContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
-import { missingRoute } from './mount.ts';
+import { missingRoute, plainPath } from './mount.ts';
 
 /** Whether the token's policies allow this. What is not allowed is refused before anything is said about the path. */
 export function checkPolicy(exchange: Exchange): void {
@@ -30,7 +30,7 @@ function aclOf({ domains, session, rights }: Exchange, token: Token): Acl {
 
 /** By the rule for the path as sent, and by the one for its plain spelling: `ANN/` is not a way around a rule for `ann`. */
 function decide(exchange: Exchange, acl: Acl): AclDecision {
-  const { found, mount } = exchange;
+  const { found } = exchange;
   const asked = {
     operation: exchange.operation,
     data: exchange.data,
@@ -38,7 +38,7 @@ function decide(exchange: Exchange, acl: Acl): AclDecision {
     sudoRequired: needsSudo(found),
   };
   const asSent = acl.check({ ...asked, path: policyPath(exchange, exchange.path) });
-  const plain = mount && found ? mount.info.path + found.canonicalPath : exchange.path;
+  const plain = plainPath(exchange);
   if (!asSent.allowed || plain === exchange.path) return asSent;
   const asMeant = acl.check({ ...asked, path: policyPath(exchange, plain) });
   return asMeant.rule && !asMeant.allowed ? asMeant : asSent;

@@ -6,40 +6,42 @@ import type { Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { MountInfo } from '../engine/engine.ts';
+import { LeaseCounts, type LeaseCountsParts } from './lease-counts.ts';
 import { RateLimits } from './rate-limits.ts';
 import { type QuotaSettings, saveQuotaSettings } from './settings.ts';
 
 export class Quotas {
   readonly rateLimits: RateLimits;
+  readonly leaseCounts: LeaseCounts;
 
-  constructor(parts: { clock: Clock; random: Random }) {
+  constructor(parts: LeaseCountsParts & { clock: Clock; random: Random }) {
     this.rateLimits = new RateLimits(parts);
+    this.leaseCounts = new LeaseCounts(parts);
   }
 
-  /** At unseal. */
+  /** At unseal, before any lease can come or go. */
   start(session: Session): void {
     this.rateLimits.load(session);
+    this.leaseCounts.start(session);
+  }
+  stop(): void {
+    this.leaseCounts.stop();
   }
 
   configure(session: Session, settings: QuotaSettings): void {
     saveQuotaSettings(session, settings);
-    this.changed(session);
+    this.rateLimits.changed(session);
   }
 
   /** What was set on a mount goes with it; `to` is undefined where it is gone. */
   mountMoved(session: Session, from: MountInfo, to: MountInfo | undefined): void {
-    this.rateLimits.records.mountMoved(session, from, to);
-    this.changed(session);
+    for (const kind of [this.rateLimits, this.leaseCounts])
+      if (kind.records.mountMoved(session, from, to)) kind.changed(session);
   }
 
   /** What was set on a namespace goes with it. */
   namespaceGone(session: Session, path: string): void {
-    this.rateLimits.records.namespaceGone(session, path);
-    this.changed(session);
-  }
-
-  /** Definitions were written: they hold from the moment that others see them. */
-  changed(session: Session): void {
-    session.afterApply(() => this.rateLimits.load(session));
+    for (const kind of [this.rateLimits, this.leaseCounts])
+      if (kind.records.namespaceGone(session, path)) kind.changed(session);
   }
 }

@@ -147,6 +147,11 @@ export class RateLimits {
     this.#exemptAbsolute = new PathSet(this.settings.absolute_rate_limit_exempt_paths);
   }
 
+  /** Definitions or settings were written: they hold from the moment that others see them. */
+  changed(session: Session): void {
+    session.afterApply(() => this.load(session));
+  }
+
   rulesAt(mount: OpenMount | undefined, namespace: string): SpotRules<RateLimit> {
     if (!mount) return this.#index.at({ namespace, mount: '' });
     let rules = this.#byMount.get(mount);

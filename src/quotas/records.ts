@@ -46,11 +46,13 @@ export class QuotaRecords<Q extends Quota> {
     session.view(this.#prefix).put(quota.name, quota);
   }
 
-  /** `to` is undefined where the mount is gone. */
-  mountMoved(session: Session, from: MountInfo, to: MountInfo | undefined): void {
+  /** `to` is undefined where the mount is gone. True when there was a quota on it. */
+  mountMoved(session: Session, from: MountInfo, to: MountInfo | undefined): boolean {
+    let any = false;
     for (const quota of [...this.all(session)]) {
       const { namespace, mount } = quota.scope;
       if (mount !== from.path || namespace !== from.namespace.path) continue;
+      any = true;
       if (!to) this.delete(session, quota.name);
       else
         session.view(this.#prefix).put(quota.name, {
@@ -58,12 +60,14 @@ export class QuotaRecords<Q extends Quota> {
           scope: { ...quota.scope, namespace: to.namespace.path, mount: to.path },
         });
     }
+    return any;
   }
 
   /** Those on a namespace that is gone, and on what was in it. */
-  namespaceGone(session: Session, path: string): void {
-    for (const { name, scope } of [...this.all(session)])
-      if (scope.namespace.startsWith(path)) this.delete(session, name);
+  namespaceGone(session: Session, path: string): boolean {
+    const gone = [...this.all(session)].filter(({ scope }) => scope.namespace.startsWith(path));
+    for (const { name } of gone) this.delete(session, name);
+    return gone.length > 0;
   }
 
   delete(session: Session, name: string): void {

@@ -1,7 +1,7 @@
 import { InvalidRequest, NotFound } from '../base/errors.ts';
 import type { UnknownRecord } from '../base/json.ts';
 import type { EnginePath } from '../engine/engine.ts';
-import { boolean, duration, list, name, number, text } from '../engine/fields.ts';
+import { boolean, duration, integer, list, name, number, text } from '../engine/fields.ts';
 import { pageFields, pageOf } from '../engine/paging.ts';
 import { listReply } from '../engine/reply.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
@@ -26,7 +26,7 @@ const scopeFields = {
 
 /** `sys/quotas/*`. */
 export function quotaPaths(parts: SystemParts): EnginePath[] {
-  return [configPath(parts), ...rateLimitPaths(parts)];
+  return [configPath(parts), ...rateLimitPaths(parts), ...leaseCountPaths(parts)];
 }
 
 function configPath({ quotas }: SystemParts): EnginePath {
@@ -92,11 +92,76 @@ function rateLimitPaths(parts: SystemParts): EnginePath[] {
             };
             checkRates(quota);
             records.put(context.session, quota);
-            parts.quotas.changed(context.session);
+            parts.quotas.rateLimits.changed(context.session);
             return undefined;
           },
         },
-        delete: { handler: (context, input) => remove(parts, records, context, input.name) },
+        delete: {
+          handler({ session }, input) {
+            records.delete(session, input.name);
+            parts.quotas.rateLimits.changed(session);
+            return undefined;
+          },
+        },
+      },
+    }),
+  ];
+}
+
+function leaseCountPaths(parts: SystemParts): EnginePath[] {
+  const { leaseCounts } = parts.quotas;
+  const { records } = leaseCounts;
+  return [
+    listPath(records, 'lease-count', 'Lists the limits of leases.'),
+    systemPath({
+      pattern: 'quotas/lease-count/{name}',
+      summary:
+        'A limit of leases: how many there may be at one time. A reply comes when those that there are have been counted.',
+      fields: {
+        name: quotaName,
+        ...scopeFields,
+        max_leases: integer({ description: 'How many leases there may be.' }),
+        type: text({ description: 'Kept for compatibility.', deprecated: true }),
+      },
+      operations: {
+        read: {
+          handler({ session }, input) {
+            const quota = found(records, { session }, input.name);
+            return {
+              data: {
+                inheritable: quota.inheritable,
+                leases: leaseCounts.leases(session, quota.name),
+                max_leases: quota.maxLeases,
+                name: quota.name,
+                path: scopePath(quota.scope),
+                role: quota.scope.role,
+                type: 'lease-count',
+              },
+            };
+          },
+        },
+        write: {
+          slow: true,
+          async handler(context, input) {
+            const { session } = context;
+            const before = records.get(session, input.name);
+            const scope = scoped(placesOf(parts, context), input, before);
+            const maxLeases = input.max_leases ?? before?.maxLeases ?? 0;
+            if (maxLeases <= 0) throw new InvalidRequest("'max_leases' is invalid: it must be positive");
+            records.put(session, { ...scope, maxLeases });
+            leaseCounts.changed(session);
+            await context.persist();
+            await leaseCounts.counted();
+            return undefined;
+          },
+        },
+        delete: {
+          handler({ session }, input) {
+            records.delete(session, input.name);
+            leaseCounts.changed(session);
+            return undefined;
+          },
+        },
       },
     }),
   ];
@@ -113,17 +178,11 @@ function listPath(records: QuotaRecords<Quota>, kind: string, summary: string): 
   });
 }
 
-function remove(
-  parts: SystemParts,
-  records: QuotaRecords<Quota>,
-  { session }: SystemContext,
+function found<Q extends Quota>(
+  records: QuotaRecords<Q>,
+  { session }: Pick<SystemContext, 'session'>,
   quota: string,
-): undefined {
-  records.delete(session, quota);
-  parts.quotas.changed(session);
-}
-
-function found<Q extends Quota>(records: QuotaRecords<Q>, { session }: SystemContext, quota: string): Q {
+): Q {
   const record = records.get(session, quota);
   if (!record) throw new NotFound();
   return record;

@@ -70,6 +70,7 @@ export function issueForLogin(
       mountUuid: mount.entry.uuid,
       mountAccessor: mount.entry.accessor,
       aliasName: claim.aliasName,
+      role: claim.role,
       internal: claim.internal ?? {},
       parameters: wanted,
     },

@@ -55,6 +55,8 @@ export interface LoginOrigin {
   readonly mountUuid: string;
   readonly mountAccessor: string;
   readonly aliasName: string;
+  /** Where the method has roles. */
+  readonly role?: string | undefined;
   readonly internal: Record<string, unknown>;
   readonly parameters: TokenParameters;
 }

@@ -45,6 +45,11 @@ export interface TokensOptions {
   openSession(): Session;
   /** Clears what hangs on a token that ended (cubbyholes, wrapped replies). */
   cleared(session: Session, tokenKey: string): void;
+  /** Why there shall be no more leases there; absent: there is no limit. */
+  leaseRefusal?(
+    session: Session,
+    wanted: { namespaceId: string; path: string; role: string },
+  ): Error | undefined;
 }
 
 const ROOT_ACCESSORS = namespacedPrefix('accessors', ROOT_ID);
@@ -135,6 +140,8 @@ export class Tokens {
   create(session: Session, wanted: NewToken): { id: string; token: Token } {
     const unassignable = wanted.policies.find((policy) => UNASSIGNABLE_POLICIES.has(policy));
     if (unassignable && !wanted.wrapped) throw new InvalidRequest(`cannot assign policy "${unassignable}"`);
+    const refusal = this.#refusal(session, wanted);
+    if (refusal) throw refusal;
     return wanted.type === 'batch' ? this.#createBatch(wanted) : this.#createService(session, wanted);
   }
 
@@ -382,6 +389,17 @@ export class Tokens {
     // While the children of one of that text are being ended, those of a new one would end with them.
     if (session.view(TOKEN_RECORDS).get(key) || session.view(TREES).get(key))
       throw new InvalidRequest('cannot create a token with a duplicate ID');
+  }
+
+  /**
+   * Root tokens are how an operator gets out of it. Of wrapping tokens it was asked before what they wrap was made. A batch
+   * token has no lease, but is no way around the quota either.
+   */
+  #refusal(session: Session, wanted: NewToken): Error | undefined {
+    if (wanted.wrapped || wanted.policies.includes('root')) return undefined;
+    const role = wanted.login?.role ?? '';
+    const namespaceId = wanted.namespaceId ?? ROOT_ID;
+    return this.#options.leaseRefusal?.(session, { namespaceId, path: wanted.path, role });
   }
 
   #createBatch(wanted: NewToken): { id: string; token: Token } {

@@ -45,6 +45,7 @@ const GUIDES: Readonly<Record<string, readonly RegExp[]>> = {
   'tokens-and-leases.md': [/^token_policies +\["?default"?\]$/m, /^deploy$/m],
   'quotas.md': [
     /^rate +20$/m,
+    /^max_leases +500$/m,
     /Data deleted .*rate-limit\/team/,
     /^enable_rate_limit_response_headers +true$/m,
   ],

@@ -163,6 +163,7 @@ const BODIES = new Map<string, Record<string, unknown>>([
   ['system/tools/hash/{urlalgorithm}', { input: 'c2FtcGxl' }],
   ['system/loggers', { level: 'trace' }],
   ['system/loggers/{name}', { level: 'trace' }],
+  ['system/quotas/lease-count/{name}', { path: 'sample', max_leases: 100_000 }],
   ['system/quotas/rate-limit/{name}', { path: 'sample', rate: 100_000 }],
   ['system/remount', { from: 'moving', to: 'moved' }],
   ['system/config/cors', { allowed_origins: ['http://127.0.0.1'] }],

@@ -68,6 +68,7 @@ function logIn(
   return {
     login: {
       aliasName: role.role_id,
+      role: role.name,
       aliasMetadata: metadata,
       displayName: '',
       metadata,

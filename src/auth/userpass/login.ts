@@ -58,6 +58,7 @@ async function logIn(context: RequestContext, input: Input<typeof loginFields>):
   return {
     login: {
       aliasName: user.name,
+      role: user.name,
       aliasMetadata: metadata,
       displayName: user.name,
       metadata,

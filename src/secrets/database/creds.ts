@@ -45,6 +45,7 @@ export function credsPath(clients: Clients, underway: Underway): EnginePath {
     operations: {
       read: {
         outside: true,
+        leased: true,
         activeOnly: true,
         handler: (context, input) => issue(context, input.name, { clients, underway }),
       },
