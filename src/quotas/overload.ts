@@ -16,7 +16,7 @@ export interface OverloadLimits {
 
 export const OVERLOAD_LIMITS_DEFAULT: OverloadLimits = {
   disabled: false,
-  eventLoopDelayMs: 500,
+  eventLoopDelayMs: 1000,
   requestsInFlight: 10_000,
   commitDelayMs: 5000,
 };
@@ -31,8 +31,10 @@ export interface Load {
 }
 
 const SAMPLE_MS = 100;
-/** Of each sample in the average: one stop of a second or two, as collecting garbage may take, is no overload. */
+/** Of each sample in the average. */
 const SMOOTHING = 0.2;
+/** What a sample counts for at most, in parts of the limit: one stop, however long, is no overload; two in a row are. */
+const SAMPLE_MAX = 4;
 /** Shedding goes on until the load is well under the limit, or it would come and go with every sample. */
 const RELIEF = 0.5;
 
@@ -47,9 +49,9 @@ export class OverloadGuard {
   readonly #log: Logger;
   #cancel: (() => void) | undefined;
   #delayMs = 0;
-  /** Commits: what is being waited for, and since when. */
+  /** Commits: what is being waited for, and for how many samples: time in which the process stood still is none. */
   #awaited = 0;
-  #awaitedSinceMs = 0;
+  #awaitedSamples = 0;
 
   constructor(parts: { limits: OverloadLimits; load: Load; clock: Clock; log: Logger }) {
     this.#limits = parts.limits;
@@ -63,7 +65,7 @@ export class OverloadGuard {
     const dueMs = this.#clock.monotonic() + SAMPLE_MS;
     this.#cancel = this.#clock.after(SAMPLE_MS, () => {
       const nowMs = this.#clock.monotonic();
-      this.#sample(nowMs, Math.max(0, nowMs - dueMs));
+      this.#sample(Math.max(0, nowMs - dueMs));
       this.start();
     });
   }
@@ -72,12 +74,13 @@ export class OverloadGuard {
     this.#cancel?.();
   }
 
-  #sample(nowMs: number, lateMs: number): void {
-    this.#delayMs += SMOOTHING * (lateMs - this.#delayMs);
+  #sample(lateMs: number): void {
+    const counted = Math.min(lateMs, SAMPLE_MAX * this.#limits.eventLoopDelayMs);
+    this.#delayMs += SMOOTHING * (counted - this.#delayMs);
     const loads: Readonly<Record<Overload, number>> = {
       event_loop: part(this.#delayMs, this.#limits.eventLoopDelayMs),
       in_flight: part(this.#load.requestsInFlight(), this.#limits.requestsInFlight),
-      commits: part(this.#commitDelay(nowMs), this.#limits.commitDelayMs),
+      commits: part(this.#commitDelay(), this.#limits.commitDelayMs),
     };
     const limit = (of: Overload) => (this.shedding === of ? RELIEF : 1);
     const reason = (['event_loop', 'in_flight', 'commits'] as const).find((of) => loads[of] > limit(of));
@@ -91,14 +94,14 @@ export class OverloadGuard {
     this.shedding = reason;
   }
 
-  #commitDelay(nowMs: number): number {
+  #commitDelay(): number {
     const { newest, durable } = this.#load.revisions();
-    if (durable >= this.#awaited) {
+    if (durable < this.#awaited) this.#awaitedSamples++;
+    else {
       this.#awaited = newest;
-      this.#awaitedSinceMs = nowMs;
-      return 0;
+      this.#awaitedSamples = 0;
     }
-    return nowMs - this.#awaitedSinceMs;
+    return this.#awaitedSamples * SAMPLE_MS;
   }
 }
 

@@ -11,6 +11,7 @@ import { createLogger, LogLevels } from '../../src/base/logger.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import type { EngineType } from '../../src/engine/engine.ts';
 import type { Domains } from '../../src/pipeline/exchange.ts';
+import { OVERLOAD_LIMITS_DEFAULT } from '../../src/quotas/overload.ts';
 import { openServer, type RunningServer, type ServerSettings } from '../../src/server.ts';
 import { type TemporaryFolder, temporaryFolder } from '../services/folder.ts';
 import type { Answer } from '../services/http.ts';
@@ -48,6 +49,8 @@ const SETTINGS: Omit<ServerSettings, 'storage'> = {
   introspectionEndpoint: true,
   rawStorageEndpoint: false,
   allowAuditPrefix: false,
+  // A clock that is moved by hand looks like an event loop that hangs.
+  overload: { ...OVERLOAD_LIMITS_DEFAULT, disabled: true },
   sanitizedConfig: {},
   environment: {},
 };
