@@ -14,6 +14,7 @@ import { observeRuntime } from './metrics/runtime.ts';
 import { TELEMETRY_DEFAULTS, type TelemetrySettings } from './metrics/settings.ts';
 import { openSink } from './metrics/statsd.ts';
 import type { Domains } from './pipeline/exchange.ts';
+import { DIMENSIONS } from './quotas/creators.ts';
 import type { LeaseCountQuota } from './quotas/lease-counts.ts';
 import type { CommitMeasure } from './store/open.ts';
 import type { TracingSettings } from './tracing/settings.ts';
@@ -204,6 +205,9 @@ function observeMounts({ metrics, domains }: Observed): void {
   });
 }
 
+/** Of each kind: mounts, roles, entities. */
+const CREATORS_SHOWN = 5;
+
 function observeQuotas({ metrics, domains }: Observed): void {
   const counts = (value: (quota: LeaseCountQuota, now: Domains) => number) => () => {
     const now = domains();
@@ -212,6 +216,18 @@ function observeQuotas({ metrics, domains }: Observed): void {
       [...now.quotas.leaseCounts.all()].map((quota) => [{ name: quota.name }, value(quota, now)] as const)
     );
   };
+  metrics.observed('expire.top_lease_creators', () => {
+    const creators = domains()?.quotas.creators;
+    return (
+      creators &&
+      DIMENSIONS.flatMap((by) =>
+        creators
+          .recent(by)
+          .slice(0, CREATORS_SHOWN)
+          .map(({ key, count }) => [{ by, name: key }, count] as const),
+      )
+    );
+  });
   metrics.observed(
     'quota.lease_count.counter',
     counts(({ name }, now) => now.quotas.leaseCounts.leases(now.openSession(), name)),

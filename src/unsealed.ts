@@ -225,6 +225,7 @@ function openDomains(
     },
     leases: () => leases,
     leaseRefusal: (within, wanted) => quotas.leaseCounts.refusalIn(within, wanted),
+    leaseCreated: (within, made) => quotas.leaseCreated(within, made),
     openSession: session,
     cleared(within, tokenKey) {
       wrapping.clear(within, tokenKey);
@@ -234,6 +235,7 @@ function openDomains(
   const leases = new Leases({
     openSession: session,
     mountByUuid: (within, place) => mounts.byUuid(within, place),
+    created: (within, made) => quotas.leaseCreated(within, made),
     revokeToken: (within, token) => tokens.revokeLeased(within, token),
     metrics: options.metrics,
     work,
@@ -261,6 +263,8 @@ function openDomains(
     openSession: session,
     stored: (key) => store.begin().get(key) !== undefined,
     namespacePath: (id) => namespaces.byId(id)?.path ?? '',
+    mountOf: (within, namespaceId, path) =>
+      mounts.table(within, namespaceId).match(path)?.mount.info.path ?? '',
     log: options.log.named('quota'),
   });
   return {

@@ -52,6 +52,8 @@ export async function openDomains(options: DomainsOptions = {}) {
     openSession: session,
     stored: (key) => store.begin().get(key) !== undefined,
     namespacePath: (id) => namespaces.byId(id)?.path ?? '',
+    mountOf: (within, namespaceId, path) =>
+      mounts.table(within, namespaceId).match(path)?.mount.info.path ?? '',
     log: silentLogger,
   });
   const work: WorkParts = { clock, random, log, generatePassword: () => 'generated' };
@@ -69,6 +71,7 @@ export async function openDomains(options: DomainsOptions = {}) {
     },
     leases: () => leases,
     leaseRefusal: (within, wanted) => quotas.leaseCounts.refusalIn(within, wanted),
+    leaseCreated: (within, made) => quotas.leaseCreated(within, made),
     openSession: session,
     cleared: (within, tokenKey) => wrapping.clear(within, tokenKey),
   });

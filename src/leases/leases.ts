@@ -15,6 +15,7 @@ import type { OpenMount } from '../mounts/mounts.ts';
 import type { MountPlace } from '../mounts/records.ts';
 import { type WorkParts, workContext } from '../mounts/work.ts';
 import { idSuffix, namespaceIdIn, ROOT_ID } from '../namespaces/namespace.ts';
+import type { MadeLease } from '../quotas/quotas.ts';
 import { grantTtl, type Lease, placeOf, type SecretLease, type TokenLease } from './lease.ts';
 import {
   deleteJob,
@@ -34,6 +35,8 @@ import { Revoker } from './revoker.ts';
 export interface LeasesOptions {
   openSession(): Session;
   mountByUuid(session: Session, place: MountPlace): OpenMount | undefined;
+  /** A credential's lease was made. */
+  created?(session: Session, made: MadeLease): void;
   /** Ends a token and everything under it. */
   revokeToken(session: Session, token: TokenLease): Promise<void> | void;
   work: WorkParts;
@@ -85,7 +88,14 @@ export class Leases {
   /** Registers a credential just made; the caller's reply carries id and ttl. */
   register(
     session: Session,
-    issue: { mount: OpenMount; path: string; grant: LeaseGrant; tokenKey: string | undefined },
+    issue: {
+      mount: OpenMount;
+      path: string;
+      grant: LeaseGrant;
+      tokenKey: string | undefined;
+      /** Of who asked for it; '' for none. */
+      entityId?: string;
+    },
   ): { id: string; ttl: number; renewable: boolean; warnings: string[] } {
     const { mount, grant } = issue;
     const nowMs = this.#options.clock.now();
@@ -117,6 +127,9 @@ export class Leases {
         tokenKey: issue.tokenKey,
       },
     });
+    const { path, entityId = '' } = issue;
+    const namespaceId = mount.info.namespace.id;
+    this.#options.created?.(session, { namespaceId, path, role: '', entityId, isToken: false });
     return { id, ttl: granted.ttl, renewable, warnings: granted.warnings };
   }
 

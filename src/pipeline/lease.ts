@@ -23,6 +23,7 @@ export function registerLease(exchange: Exchange): void {
     path: plainPath(exchange),
     grant: withinBatchToken(exchange, reply.lease),
     tokenKey: leaseOwner(exchange),
+    entityId: exchange.token?.entityId ?? '',
   });
   const refusal = whyNobodyGetsIt(exchange) ?? overQuota;
   if (refusal) {

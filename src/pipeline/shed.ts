@@ -10,6 +10,7 @@ const VITAL = new Set([
   'sys/in-flight-req',
   'sys/monitor',
   'sys/leases/lookup',
+  'sys/leases/top',
 ]);
 /** Renewing and revoking leases and tokens, the older paths too, and mending quotas. */
 const VITAL_BEGINNINGS = ['sys/leases/re', 'sys/renew', 'sys/revoke', 'auth/token/re', 'sys/quotas/'];

@@ -11,6 +11,7 @@ import { configPaths } from './config.ts';
 import { explainPaths } from './explain.ts';
 import { inspectPaths } from './inspect.ts';
 import { internalPaths } from './internal.ts';
+import { leaseTopPath } from './lease-top.ts';
 import { leasePaths } from './leases.ts';
 import { metricsPath } from './metrics.ts';
 import { monitorPath } from './monitor.ts';
@@ -60,6 +61,7 @@ function allPaths(parts: SystemParts, passwordPolicies: PasswordPolicies): reado
     ...passwordPolicyPaths(passwordPolicies),
     ...explainPaths(parts),
     ...capabilityPaths(parts),
+    leaseTopPath(parts),
     ...leasePaths(parts),
     ...wrappingPaths(parts),
     ...auditPaths(parts),

@@ -22,6 +22,7 @@ import {
   ROOT_ID,
 } from '../namespaces/namespace.ts';
 import { UNASSIGNABLE_POLICIES } from '../policies/defaults.ts';
+import type { MadeLease } from '../quotas/quotas.ts';
 import {
   leaseIdOf,
   type NewToken,
@@ -45,6 +46,8 @@ export interface TokensOptions {
   openSession(): Session;
   /** Clears what hangs on a token that ended (cubbyholes, wrapped replies). */
   cleared(session: Session, tokenKey: string): void;
+  /** A token with a lease was made. */
+  leaseCreated?(session: Session, made: MadeLease): void;
   /** Why there shall be no more leases there; absent: there is no limit. */
   leaseRefusal?(
     session: Session,
@@ -379,6 +382,13 @@ export class Tokens {
         renewable: wanted.renewable,
         renewedAtMs: 0,
         of: { what: 'token', tokenKey: key, accessor: stored.accessor, parent: stored.parent },
+      });
+      this.#options.leaseCreated?.(session, {
+        namespaceId: namespaceIdOf(stored),
+        path: stored.path,
+        role: stored.login?.role ?? stored.role,
+        entityId: stored.entityId,
+        isToken: true,
       });
     }
     return { id, token };

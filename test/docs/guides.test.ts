@@ -46,6 +46,7 @@ const GUIDES: Readonly<Record<string, readonly RegExp[]>> = {
   'quotas.md': [
     /^rate +20$/m,
     /^max_leases +500$/m,
+    /^Role +Recent +Since Unseal +Now$|^No leases were made/m,
     /Data deleted .*rate-limit\/team/,
     /^enable_rate_limit_response_headers +true$/m,
   ],

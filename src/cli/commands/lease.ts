@@ -2,6 +2,7 @@ import { type Command, command, group } from '../command.ts';
 import { attempt, UsageError } from '../errors.ts';
 import { apiDuration, boolean, duration } from '../flags.ts';
 import { cleanPath } from '../input.ts';
+import { top } from './lease-top.ts';
 
 const lookup = command({
   name: 'lease lookup',
@@ -105,5 +106,5 @@ Shows, prolongs and ends leases.
 
     $ coffer lease revoke database/creds/readonly/2f6a614c...`,
   },
-  [lookup, renew, revoke],
+  [lookup, renew, revoke, top],
 );
