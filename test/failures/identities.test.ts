@@ -173,4 +173,71 @@ describe('identities', () => {
     await node.ok('POST', `identity/entity/id/${auth.entity_id}`, { body: { disabled: false } });
     await node.ok('GET', 'auth/token/lookup-self', { token });
   });
+
+  it('of one namespace are out of another’s reach, whatever id of theirs is known', async () => {
+    await node.ok('POST', 'sys/namespaces/one', { body: {} });
+    await node.ok('POST', 'sys/namespaces/two', { body: {} });
+    const of = (namespace: string) => ({ headers: { 'X-Vault-Namespace': namespace } });
+    const made = async (path: string, body: object) =>
+      (await node.ok('POST', path, { body, ...of('one') })).data.id;
+    await node.ok('POST', 'sys/auth/userpass', { body: { type: 'userpass' }, ...of('one') });
+    const theirs = {
+      accessor: (await node.ok('GET', 'sys/auth', of('one'))).data['userpass/'].accessor,
+      entity: await made('identity/entity', { name: 'x', policies: ['default'] }),
+      group: await made('identity/group', { name: 'g', type: 'external' }),
+      alias: '',
+      groupAlias: '',
+    };
+    const named = { name: 'x', mount_accessor: theirs.accessor };
+    theirs.alias = await made('identity/entity-alias', { ...named, canonical_id: theirs.entity });
+    theirs.groupAlias = await made('identity/group-alias', { ...named, canonical_id: theirs.group });
+    const before = await node.request('GET', 'identity/entity/name/x', of('one'));
+    for (const namespace of ['root', 'two', 'one/..', '']) {
+      const from = of(namespace);
+      const mine = (await node.request('POST', 'identity/entity', { body: { name: 'mine' }, ...from })).text;
+      const own = mine === '' ? (await node.ok('GET', 'identity/entity/name/mine', from)).data.id : '';
+      for (const [method, path, body] of [
+        ['GET', `identity/entity/id/${theirs.entity}`],
+        ['GET', `identity/entity-alias/id/${theirs.alias}`],
+        ['GET', `identity/group/id/${theirs.group}`],
+        ['GET', `identity/group-alias/id/${theirs.groupAlias}`],
+        ['POST', `identity/entity/id/${theirs.entity}`, { policies: ['taken'] }],
+        ['POST', 'identity/entity', { id: theirs.entity, policies: ['taken'] }],
+        ['POST', `identity/group/id/${theirs.group}`, { policies: ['taken'] }],
+        ['POST', 'identity/entity-alias', { ...named, canonical_id: own }],
+        ['POST', 'identity/entity-alias', { id: theirs.alias, canonical_id: own }],
+        ['POST', 'identity/group-alias', named],
+        ['POST', 'identity/group', { name: 'theirs', member_entity_ids: [theirs.entity] }],
+        ['POST', 'identity/group', { name: 'theirs', member_group_ids: [theirs.group] }],
+        ['POST', 'identity/entity/merge', { to_entity_id: theirs.entity, from_entity_ids: [own] }],
+        ['POST', 'identity/entity/merge', { to_entity_id: own, from_entity_ids: [theirs.entity] }],
+      ] as const) {
+        const { status, text } = await node.request(method, path, { body, ...from });
+        assert.ok([400, 404].includes(status), `${method} ${path} from "${namespace}": ${status} ${text}`);
+      }
+      for (const body of [
+        { id: theirs.entity },
+        { alias_id: theirs.alias },
+        { alias_name: 'x', alias_mount_accessor: theirs.accessor },
+      ])
+        assert.notEqual(
+          (await node.request('POST', 'identity/lookup/entity', { body, ...from })).status,
+          200,
+        );
+      for (const path of ['entity/id', 'entity-alias/id', 'group/id', 'group-alias/id'])
+        for (const id of [theirs.entity, theirs.alias, theirs.group, theirs.groupAlias])
+          assert.ok(!(await node.request('LIST', `identity/${path}`, from)).text.includes(id));
+      await node.request('DELETE', `identity/entity/id/${theirs.entity}`, from);
+      await node.request('POST', 'identity/entity/batch-delete', {
+        body: { entity_ids: [theirs.entity] },
+        ...from,
+      });
+      await node.request('DELETE', `identity/entity-alias/id/${theirs.alias}`, from);
+      await node.request('DELETE', `identity/group/id/${theirs.group}`, from);
+      await node.request('DELETE', `identity/group-alias/id/${theirs.groupAlias}`, from);
+    }
+    const after = await node.request('GET', 'identity/entity/name/x', of('one'));
+    assert.deepEqual(after.json().data, before.json().data);
+    assert.equal((await node.ok('GET', 'identity/group/name/g', of('one'))).data.alias.id, theirs.groupAlias);
+  });
 });
