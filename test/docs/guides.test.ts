@@ -42,6 +42,7 @@ const GUIDES: Readonly<Record<string, readonly RegExp[]>> = {
     /KV version 2 mount: secrets are at "secret\/data\/team\/\*"/,
     /^[a-z0-9]{32}/m,
   ],
+  'identity.md': [/^identity_policies +\["?reader"?\]$/m, /^name +ada$/m, /^\[[0-9a-f-]{36}\]$/m],
   'tokens-and-leases.md': [/^token_policies +\["?default"?\]$/m, /^deploy$/m],
   'quotas.md': [
     /^rate +20$/m,
