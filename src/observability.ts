@@ -155,6 +155,10 @@ function observeCore({ metrics, lifecycle, inFlight, domains }: Observed): void 
   metrics.observed('core.active', () => (lifecycle.sealed ? 0 : 1));
   metrics.observed('core.initialized', () => (lifecycle.initialized ? 1 : 0));
   metrics.observed('core.in_flight_requests', () => inFlight.size);
+  metrics.observed('identity.num_entities', () => {
+    const now = domains();
+    return now?.identity.count(now.openSession(), 'root');
+  });
   metrics.observed('core.locked_users', () => {
     const now = domains();
     if (!now) return undefined;

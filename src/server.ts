@@ -165,6 +165,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
     clock,
     requestId: () => random.uuid(),
     metrics,
+    namesClients: () => deps.logLevels.requests !== undefined,
     tracer,
     slowRequestMs: settings.slowRequestMs ?? SLOW_REQUEST_MS_DEFAULT,
     log: log.named('core'),

@@ -1,6 +1,7 @@
 /**
  * Composition, second half: everything that exists only while the server is unsealed is made, wired and started here.
  */
+import { Activity } from './activity/activity.ts';
 import { type NewAuditDevice, openAudit } from './audit/broker.ts';
 import { auditDeviceTypes } from './audit/registry.ts';
 import { authMethods } from './auth/registry.ts';
@@ -131,6 +132,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       quotas.start(within);
       const leaving = mounts.load(within);
       restoreOwnMounts(mounts, within, log);
+      domains.activity.start(within);
       audit.load(within);
       await audit.declare(within, options.declaredAudits);
       loadSettings({ server }, within);
@@ -154,6 +156,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     async stop() {
       ceremonies.close();
       usage.stop();
+      await domains.activity.stop();
       restored.stop();
       namespaceEnding.stop();
       await periodic.stop();
@@ -257,6 +260,7 @@ function openDomains(
   const policies = new Policies({ clock });
   const identity = new Identity({ clock, random, mounts });
   const lockouts = new Lockouts({ clock, defaults: options.lockouts });
+  const activity = new Activity({ mounts, openSession: session, clock, log: options.log.named('activity') });
   const quotas: Quotas = new Quotas({
     clock,
     random,
@@ -277,6 +281,7 @@ function openDomains(
     identity,
     wrapping,
     lockouts,
+    activity,
     quotas,
     audit,
     work,

@@ -151,6 +151,7 @@ export async function openNode({ engines = [] as readonly EngineType[] } = {}) {
     clock,
     requestId: () => random.uuid(),
     metrics,
+    namesClients: () => false,
     tracer: undefined,
     slowRequestMs: 1000,
     log: silentLogger,

@@ -9,6 +9,7 @@ const EVERYWHERE: readonly string[] = [
   'capabilities-self',
   'config/group-policy-application',
   'control-group',
+  'internal/counters/activity',
   'internal/counters/entities',
   'internal/counters/tokens',
   'internal/specs/openapi',

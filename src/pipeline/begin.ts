@@ -48,7 +48,7 @@ export function beginExchange(parts: PipelineParts, domains: Domains, wire: Wire
     requestAudited: false,
     unaudited: false,
   };
-  parts.inFlight.set(id, { startedAtMs: parts.clock.now(), wire });
+  parts.inFlight.set(id, { startedAtMs: parts.clock.now(), exchange });
   return exchange;
 }
 

@@ -1,3 +1,4 @@
+import type { Activity } from '../activity/activity.ts';
 import type { Audit } from '../audit/broker.ts';
 import type { AuditRequest } from '../audit/record.ts';
 import type { Session } from '../barrier/session.ts';
@@ -42,6 +43,7 @@ export interface Domains {
   readonly lockouts: Lockouts;
   readonly quotas: Quotas;
   readonly audit: Audit;
+  readonly activity: Activity;
   readonly work: WorkParts;
 }
 
@@ -57,6 +59,8 @@ export interface PipelineParts {
   readonly clock: Clock;
   readonly requestId: () => string;
   readonly metrics: Metrics;
+  /** Whether the log of requests wants to know who asked. */
+  namesClients(): boolean;
   /** Where requests are traced. */
   readonly tracer: Tracer | undefined;
   /** Requests that take as long are told to the log; infinity for none. */
@@ -67,16 +71,17 @@ export interface PipelineParts {
 /** A request under way, for `sys/in-flight-req`. */
 export interface InFlight {
   readonly startedAtMs: number;
-  readonly wire: WireRequest;
+  readonly exchange: Exchange;
 }
 
-export function shownInFlight({ startedAtMs, wire }: InFlight): UnknownRecord {
+export function shownInFlight({ startedAtMs, exchange }: InFlight): UnknownRecord {
+  const { wire, token, domains } = exchange;
   return {
     start_time: rfc3339(startedAtMs),
     client_remote_address: `${wire.remote.address}:${wire.remote.port}`,
     request_path: `/v1/${wire.path}`,
     request_method: wire.method,
-    client_id: '',
+    client_id: token ? domains.activity.clientId(token) : '',
   };
 }
 

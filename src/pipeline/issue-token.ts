@@ -20,4 +20,5 @@ export function issueToken(exchange: Exchange): void {
   exchange.auth = issued.auth;
   exchange.warnings.push(...issued.warnings);
   countTokenCreation(parts.metrics, mount.info, issued.token);
+  domains.activity.noteLogin(issued.token);
 }

@@ -42,6 +42,8 @@ export class RequestTimer {
   ended(exchange: Exchange): void {
     const endedMs = this.#parts.clock.monotonic();
     const { mount, operation, startedMs, checkedMs, engineMs, answeredMs } = exchange;
+    const { token, wire } = exchange;
+    if (token && this.#parts.namesClients()) wire.clientId = exchange.domains.activity.clientId(token);
     const login = exchange.reply?.login !== undefined;
     const path = exchange.found?.path;
     this.#metrics.note(

@@ -16,6 +16,7 @@ export function identifyToken(exchange: Exchange): void {
   if (token.numUses > 0) session.apply();
   if (token.entityId !== '') exchange.rights = rightsOf(exchange, token);
   exchange.token = token;
+  domains.activity.note(token);
 }
 
 /** Who is disabled or gone may nothing, whatever the token says. */

@@ -4,6 +4,7 @@
  */
 import type { EnginePath, EngineType } from '../engine/engine.ts';
 import type { PasswordPolicies } from '../policies/password-store.ts';
+import { activityPaths } from './activity.ts';
 import { auditPaths } from './audit.ts';
 import { capabilityPaths } from './capabilities.ts';
 import { ceremonyPaths } from './ceremonies.ts';
@@ -78,6 +79,7 @@ function allPaths(parts: SystemParts, passwordPolicies: PasswordPolicies): reado
     ...remountPaths(parts),
     ...pluginPaths(parts),
     ...internalPaths(parts),
+    ...activityPaths(parts),
     metricsPath(parts),
     monitorPath(parts),
   ];

@@ -1,3 +1,5 @@
+import { monthStartMs } from '../activity/clients.ts';
+import { rfc3339 } from '../base/clock.ts';
 import { PermissionDenied } from '../base/errors.ts';
 import type { UnknownRecord } from '../base/json.ts';
 import type { EnginePath } from '../engine/engine.ts';
@@ -134,7 +136,7 @@ function briefMount({ entry }: OpenMount): UnknownRecord {
 }
 
 function counterPaths(parts: SystemParts): EnginePath[] {
-  const counter = (name: string, summary: string, read: (context: SystemContext) => UnknownRecord) =>
+  const counter = (name: string, summary: string, read: (context: SystemContext) => unknown) =>
     systemPath({
       pattern: `internal/counters/${name}`,
       summary,
@@ -148,7 +150,11 @@ function counterPaths(parts: SystemParts): EnginePath[] {
     counter('entities', 'Counts the entities.', (context) => ({
       entities: { total: parts.identity.count(context.session, context.mount.namespace.id) },
     })),
-    counter('requests', 'Kept for compatibility; see metrics.', () => ({})),
+    counter('requests', 'Counts the requests with a token, by month.', (context) =>
+      parts.activity
+        .requests(context.session)
+        .map(({ month, total }) => ({ start_time: rfc3339(monthStartMs(month)), total })),
+    ),
   ];
 }
 

@@ -1,3 +1,4 @@
+import type { Activity } from '../activity/activity.ts';
 import type { Audit } from '../audit/broker.ts';
 import type { KeyStatus } from '../barrier/keyring.ts';
 import type { Reencryption } from '../barrier/reencryption.ts';
@@ -40,6 +41,7 @@ export interface SystemParts {
   readonly lockouts: Lockouts;
   readonly quotas: Quotas;
   readonly audit: Audit;
+  readonly activity: Activity;
   readonly work: WorkParts;
   readonly metrics: Metrics;
   readonly metricsPage: MetricsPage;

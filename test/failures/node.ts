@@ -266,7 +266,13 @@ export class FailureNode {
     const write = (line: string) => void this.#log.push(line);
     const storage = onDisk ? { type: 'file', path: this.storageFolder } : { type: 'inmem', path: undefined };
     this.#server = await openServer(
-      { ...SETTINGS, storage, ...settings },
+      // While a test moves time by hand, no commit can come to its end: that is no overload.
+      {
+        ...SETTINGS,
+        storage,
+        overload: { ...OVERLOAD_LIMITS_DEFAULT, disabled: this.#options.manualClock ?? false },
+        ...settings,
+      },
       {
         clock: this.clock,
         random: systemRandom,

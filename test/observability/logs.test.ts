@@ -67,6 +67,7 @@ test('log_requests_level: every answered request, without its query, body or tok
   await node.request('GET', `secret/data/a?version=1&x=${CANARY}`, { token });
   await node.request('GET', 'secret/data/a', { token: CANARY });
   await node.request('GET', 'sys/health');
+  await waitUntil(() => completed().at(-1)?.request_path === '/v1/sys/health', { what: 'the last request' });
   const lines = completed();
   const shown = lines.slice(-4).map((line) => [line.request_method, line.request_path, line.status_code]);
   assert.deepEqual(shown, [
@@ -75,6 +76,8 @@ test('log_requests_level: every answered request, without its query, body or tok
     ['GET', '/v1/secret/data/a', 403],
     ['GET', '/v1/sys/health', 200],
   ]);
+  assert.match(String(lines.at(-3)!.client_id), /^[\w-]{43}$/);
+  assert.equal(lines.at(-2)!.client_id, '');
   const last = lines.at(-1)!;
   assert.equal(last['@level'], 'debug');
   assert.match(String(last.client_address), /^127\.0\.0\.1:\d+$/);

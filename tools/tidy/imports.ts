@@ -21,6 +21,7 @@ const DOMAINS = [
   'metrics',
   'snapshots',
   'tracing',
+  'activity',
 ] as const;
 
 /** What an engine may see: the contract, its window on the store and the primitives; never the host or another engine. */
