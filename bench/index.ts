@@ -11,11 +11,13 @@ import { benchmarkLeases } from './leases.ts';
 import { type Parameters, readParameters } from './parameters.ts';
 import { formatReport, type Report } from './report.ts';
 import { benchmarkRequests } from './requests.ts';
+import { benchmarkSignatures } from './signatures.ts';
 
 type Benchmark = (parameters: Parameters) => Promise<Report>;
 
 const BUDGETED: ReadonlyMap<string, Benchmark> = new Map([
   ['requests', benchmarkRequests],
+  ['signatures', benchmarkSignatures],
   ['leases', benchmarkLeases],
   ['cli', benchmarkCommandLine],
 ]);

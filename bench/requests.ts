@@ -98,11 +98,15 @@ async function measure(
   };
 }
 
+const TEXT = Buffer.from('a card number, or what else an application keeps').toString('base64');
 const SECRET = { username: 'application', password: 'correct horse battery staple' };
 
 async function prepare(node: BenchNode, { keys, connections }: Parameters): Promise<Scenario[]> {
   const { call, port, rootToken: token } = node;
   await call('POST', 'sys/mounts/kv1', { type: 'kv' });
+  await call('POST', 'sys/mounts/transit', { type: 'transit' });
+  await call('POST', 'transit/keys/app', {});
+  await call('POST', 'transit/keys/signer', { type: 'ecdsa-p256' });
   await call('POST', 'sys/auth/approle', { type: 'approle' });
   await call('POST', 'sys/policies/acl/app', { policy: longPolicy() });
   await call('POST', 'auth/approle/role/app', { token_policies: 'app', token_ttl: 60 });
@@ -130,6 +134,13 @@ async function prepare(node: BenchNode, { keys, connections }: Parameters): Prom
       request: post((n) => `/v1/secret/data/write/${n % WRITTEN_RECORDS}`, { data: SECRET }),
     },
     {
+      name: 'transit encrypt',
+      share: 0.3,
+      request: post(() => '/v1/transit/encrypt/app', { plaintext: TEXT }),
+    },
+    { name: 'transit hmac', share: 0.3, request: post(() => '/v1/transit/hmac/app', { input: TEXT }) },
+    { name: 'transit sign', request: post(() => '/v1/transit/sign/signer', { input: TEXT }) },
+    {
       name: 'AppRole login',
       share: 0.1,
       request: () => http('POST', '/v1/auth/approle/login', { body: { role_id, secret_id } }),
@@ -149,6 +160,7 @@ function longPolicy(): string {
     (_, i) => `path "other/data/team-${i}/*" { capabilities = ["read"] }`,
   );
   rules.push('path "secret/data/*" { capabilities = ["create", "read", "update"] }');
+  rules.push('path "transit/*" { capabilities = ["update"] }');
   rules.push('path "kv1/*" { capabilities = ["create", "read", "update", "list"] }');
   return rules.join('\n');
 }

@@ -22,11 +22,11 @@ test('the benchmarks measure everything that has a budget, and no request fails'
   assert.equal(code, 0, stderr);
   const [requests = '', ...others] = stdout.split('\n\n').slice(1);
   const rows = requests.split('\n').filter((row) => /\d\.\d\d/.test(row));
-  assert.equal(rows.length, 9);
+  assert.equal(rows.length, 12);
   for (const row of rows) assert.match(row, /\s0$/, row);
   assert.deepEqual(
     others.map((text) => text.split(/[:,]/, 1)[0]?.replace(/^\d+/, 'some')),
-    ['Leases', 'Command line', 'some budgets kept'],
+    ['Signatures', 'Leases', 'Command line', 'some budgets kept'],
   );
   if (process.platform === 'linux') assert.doesNotMatch(stdout, /NaN/);
 });
@@ -34,5 +34,8 @@ test('the benchmarks measure everything that has a budget, and no request fails'
 test('a benchmark that does not exist is named', async () => {
   const { code, stderr } = await runProcess({ command: process.execPath, args: [PROGRAM, 'flux'] });
   assert.equal(code, 2);
-  assert.match(stderr, /^There is no benchmark flux; there are requests, leases, cli, http, store\./);
+  assert.match(
+    stderr,
+    /^There is no benchmark flux; there are requests, signatures, leases, cli, http, store\./,
+  );
 });

@@ -54,6 +54,11 @@ const entries: readonly (readonly [name: string, synopsis: string, load: Entry['
   ['print', 'Prints runtime configurations', async () => (await import('./commands/print.ts')).print],
   ['secrets', 'Interact with secrets engines', async () => (await import('./commands/secrets.ts')).secrets],
   ['token', 'Interact with tokens', async () => (await import('./commands/token.ts')).token],
+  [
+    'transit',
+    'Interact with the Transit secrets engine',
+    async () => (await import('./commands/transit.ts')).transit,
+  ],
   ['version', 'Print the version', async () => (await import('./commands/version.ts')).version],
   [
     'version-history',

@@ -14,7 +14,10 @@ export function requestContext(exchange: Exchange, mount: OpenMount): SystemCont
     request: {
       id: exchange.id,
       path: exchange.found?.requestPath ?? '',
-      operation: exchange.operation,
+      // Whether a write creates or updates is known only once there is a context to ask with.
+      get operation() {
+        return exchange.operation;
+      },
       data: exchange.data,
       remoteAddress: wire.remote.address,
       headers: passedHeaders(exchange, mount),

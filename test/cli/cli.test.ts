@@ -18,17 +18,22 @@ after(() => node.stop());
 for (const file of readdirSync(import.meta.dirname).filter((name) => name.endsWith('.txt'))) {
   test(`${file}: commands against a node`, async () => {
     const known = new Map<string, string>();
-    for (const step of parseTranscript(readFileSync(join(import.meta.dirname, file), 'utf8'))) {
-      await play(step, known, `${file}:${step.line}`);
+    const fresh = await start();
+    try {
+      for (const step of parseTranscript(readFileSync(join(import.meta.dirname, file), 'utf8'))) {
+        await play(fresh, step, known, `${file}:${step.line}`);
+      }
+    } finally {
+      await fresh.stop();
     }
   });
 }
 
-async function play(step: Step, known: Map<string, string>, place: string): Promise<void> {
+async function play(on: CofferNode, step: Step, known: Map<string, string>, place: string): Promise<void> {
   const fill = (text: string) => text.replace(/\$\{(\w+)\}/g, (_all, name: string) => known.get(name) ?? '');
   const result = await runCoffer(step.argv.map(fill), {
-    environment: { VAULT_ADDR: node.address },
-    homeDirectory: node.folder,
+    environment: { VAULT_ADDR: on.address },
+    homeDirectory: on.folder,
     clock: foregroundClock,
     ...(step.input !== undefined && { input: fill(step.input) }),
   });

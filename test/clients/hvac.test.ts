@@ -48,6 +48,7 @@ describe('hvac', { skip: available() ?? false }, () => {
     ['hvac logs in by AppRole', 'approle'],
     ['hvac logs in by userpass', 'userpass'],
     ['hvac looks after entities, aliases and groups', 'identity'],
+    ['hvac encrypts, signs and hashes by transit', 'transit'],
     ['hvac looks after leases', 'leases'],
     ['hvac wraps and unwraps', 'wrapping'],
     ['hvac mounts secrets engines and auth methods', 'mounts'],

@@ -50,7 +50,7 @@ const MAY_SEE: ReadonlyMap<string, readonly string[]> = new Map([
   ['lifecycle', ['barrier', 'seal', 'store', 'crypto', 'base']],
   ['sys', [...DOMAINS, 'lifecycle', 'engine', 'barrier', 'seal', 'store', 'crypto', 'base']],
   ['client', ['base']],
-  ['cli', ['client', 'snapshot-file', 'base']],
+  ['cli', ['client', 'crypto/key-wrap.ts', 'snapshot-file', 'base']],
   ['serve', ['*']],
   [COMPOSITION_ROOT, ['*']],
 ]);

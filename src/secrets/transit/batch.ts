@@ -23,7 +23,7 @@ export const reference = text({ description: 'Any text; it comes back with the r
 /** How long a batch may keep other requests waiting at a time. */
 const SLICE_MS = 8;
 /** Items that are in the thread pool at the same time. */
-const POOLED = 16;
+const POOLED = 32;
 
 type Outcome = UnknownRecord | { readonly error: string };
 
