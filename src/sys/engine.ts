@@ -22,6 +22,7 @@ import type { SystemParts } from './parts.ts';
 import { passwordPolicyPaths } from './password-policies.ts';
 import { pluginPaths } from './plugins.ts';
 import { policyPaths } from './policies.ts';
+import { pprofPaths } from './pprof.ts';
 import { quotaPaths } from './quotas.ts';
 import { rawPaths } from './raw.ts';
 import { remountPaths } from './remount.ts';
@@ -80,6 +81,7 @@ function allPaths(parts: SystemParts, passwordPolicies: PasswordPolicies): reado
     ...pluginPaths(parts),
     ...internalPaths(parts),
     ...activityPaths(parts),
+    ...pprofPaths(parts),
     metricsPath(parts),
     monitorPath(parts),
   ];

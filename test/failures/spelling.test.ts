@@ -71,7 +71,7 @@ async function shown(node: FailureNode, { path, url }: Endpoint): Promise<string
   return status < 300 ? dataOf(text) : undefined;
 }
 const NEVER_THE_SAME =
-  /backup|byok-export|generate|host-info|inspect|in-flight|metrics|lookup-self|key-status/;
+  /backup|byok-export|generate|host-info|inspect|in-flight|metrics|lookup-self|key-status|pprof|leases\/top/;
 
 function dataOf(text: string): string {
   return text === '' ? '' : JSON.stringify((JSON.parse(text) as { data?: unknown }).data ?? null);

@@ -64,6 +64,7 @@ const PACKAGE_USERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['lmdb', ['store']],
   ['openpgp', ['seal', 'sys']],
   ['pg', ['secrets/database', 'log']],
+  ['pprof-format', ['sys']],
   ['shamir-secret-sharing', ['seal']],
 ]);
 
