@@ -36,6 +36,7 @@ import { Policies } from './policies/store.ts';
 import { Quotas } from './quotas/quotas.ts';
 import { secretsEngines } from './secrets/registry.ts';
 import { Confirmation } from './snapshots/confirmation.ts';
+import { Scheduler } from './snapshots/scheduler.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 import type { Store } from './store/store.ts';
 import { loadSettings } from './sys/config.ts';
@@ -98,6 +99,12 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     countDue: () => leases.countDue(DUE_SHOWN_MAX),
   });
   const namespaceEnding = new NamespaceEnding({ ...domains, clock: options.clock, log });
+  const scheduler = new Scheduler({
+    ...options,
+    snapshots,
+    openSession: session,
+    log: options.log.named('snapshot'),
+  });
   const parts: SystemParts = {
     ...systemParts(options, domains, rotation),
     reencryption,
@@ -144,6 +151,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
         leases.start();
         periodic.start();
         for (const namespace of leavingNamespaces) void namespaceEnding.begin(namespace);
+        scheduler.start();
       });
       usage.start();
       for (const entry of leaving) {
@@ -159,6 +167,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       await domains.activity.stop();
       restored.stop();
       namespaceEnding.stop();
+      scheduler.stop();
       await periodic.stop();
       leases.stop();
       tokens.stop();

@@ -27,6 +27,7 @@ import { quotaPaths } from './quotas.ts';
 import { rawPaths } from './raw.ts';
 import { remountPaths } from './remount.ts';
 import { rotationPaths } from './rotation.ts';
+import { scheduledSnapshotPaths } from './scheduled-snapshots.ts';
 import { serverPaths } from './server.ts';
 import { snapshotPaths } from './snapshots.ts';
 import { statusPaths } from './status.ts';
@@ -74,6 +75,7 @@ function allPaths(parts: SystemParts, passwordPolicies: PasswordPolicies): reado
     ...ceremonyPaths(parts),
     ...quotaPaths(parts),
     ...snapshotPaths(parts),
+    ...scheduledSnapshotPaths(),
     ...rawPaths(parts),
     ...inspectPaths(parts),
     versionHistoryPath(),

@@ -55,11 +55,14 @@ describe('hvac', { skip: available() ?? false }, () => {
     ['hvac has identity tokens signed and verifies them', 'identity_tokens'],
     ['hvac uses the tools, keys and configuration of the system', 'system'],
     ['hvac sets quotas and meets them', 'quotas'],
-    ['hvac takes and restores snapshots', 'snapshots'],
     ['hvac meets each failure as its own kind of error', 'errors'],
   ] as const) {
     test(title, async () => void (await run(name)));
   }
+
+  test('hvac takes, restores and schedules snapshots', async () => {
+    await run('snapshots', { folder: join(node.folder, 'snapshots') });
+  });
 
   test('hvac enables audit devices and finds in their log what it did', async () => {
     await run('audit', { file: join(node.folder, 'second-audit.log') });

@@ -58,6 +58,7 @@ const MAY_SEE: ReadonlyMap<string, readonly string[]> = new Map([
 /** Which parts may import an npm package; a package without a row is for tests and tools only. */
 const PACKAGE_USERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['@aws-sdk/client-kms', ['seal']],
+  ['@aws-sdk/client-s3', ['snapshots']],
   ['@node-rs/bcrypt', ['crypto']],
   ['jose', ['identity', 'sys']],
   ['koffi', ['seal']],

@@ -15,3 +15,12 @@ equal(client.sys.is_sealed(), False)
 equal(client.read('sys/storage/snapshot/confirm')['data']['expiry_paused'], True)
 empty(client.write('sys/storage/snapshot/confirm'))
 client.sys.disable_secrets_engine('saved')
+
+client.sys.create_or_update_raft_auto_snapshot_config(
+    'nightly', interval='24h', storage_type='local', retain=7,
+    path_prefix=input['folder'], local_max_space=100_000_000)
+equal(client.sys.list_raft_auto_snapshot_configs()['data']['keys'], ['nightly'])
+holds(client.sys.read_raft_auto_snapshot_config('nightly')['data'], interval=86400, retain=7, storage_type='local')
+holds(client.sys.read_raft_auto_snapshot_status('nightly')['data'], last_snapshot_error='')
+empty(client.sys.delete_raft_auto_snapshot_config('nightly'))
+raises(exceptions.InvalidPath, client.sys.read_raft_auto_snapshot_status, 'nightly')
