@@ -22,7 +22,7 @@ import type { Metrics } from './metrics/metrics.ts';
 import type { MetricsPage } from './metrics/page.ts';
 import type { TelemetrySettings } from './metrics/settings.ts';
 import { UsageGauges } from './metrics/usage.ts';
-import { type MountClass, routePath } from './mounts/entry.ts';
+import { type MountClass, type MountEntry, routePath } from './mounts/entry.ts';
 import { type EngineRegistry, Mounts } from './mounts/mounts.ts';
 import { OWN_MOUNTS, type OwnMount } from './mounts/own.ts';
 import { Periodic } from './mounts/periodic.ts';
@@ -36,6 +36,7 @@ import { Policies } from './policies/store.ts';
 import { Quotas } from './quotas/quotas.ts';
 import { secretsEngines } from './secrets/registry.ts';
 import { Confirmation } from './snapshots/confirmation.ts';
+import { LoadedSnapshots } from './snapshots/loaded.ts';
 import { Scheduler } from './snapshots/scheduler.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 import type { Store } from './store/store.ts';
@@ -99,17 +100,29 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
     countDue: () => leases.countDue(DUE_SHOWN_MAX),
   });
   const namespaceEnding = new NamespaceEnding({ ...domains, clock: options.clock, log });
+  const loaded = new LoadedSnapshots({ ...options, snapshots });
   const scheduler = new Scheduler({
     ...options,
     snapshots,
     openSession: session,
     log: options.log.named('snapshot'),
   });
+  const clearMount = (entry: MountEntry) =>
+    void endMount({ openSession: session, mounts, identity }, entry).catch((error) =>
+      log.error('clearing a disabled mount failed', { error }),
+    );
   const parts: SystemParts = {
     ...systemParts(options, domains, rotation),
     reencryption,
     ceremonies,
     snapshots,
+    loaded,
+    recovery: {
+      ...options,
+      ...domains,
+      log: options.log.named('snapshot'),
+      clear: clearMount,
+    },
     restored,
     namespaceEnding,
   };
@@ -154,11 +167,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
         scheduler.start();
       });
       usage.start();
-      for (const entry of leaving) {
-        endMount({ openSession: session, mounts, identity }, entry).catch((error) =>
-          log.error('clearing a disabled mount failed', { error }),
-        );
-      }
+      for (const entry of leaving) clearMount(entry);
       await persist(within);
     },
     async stop() {
@@ -168,6 +177,7 @@ export function openUnsealed(options: UnsealedOptions): OpenUnsealed {
       restored.stop();
       namespaceEnding.stop();
       scheduler.stop();
+      loaded.close();
       await periodic.stop();
       leases.stop();
       tokens.stop();
@@ -301,7 +311,10 @@ function systemParts(
   options: UnsealedOptions,
   domains: Domains,
   rotation: KeyRotation,
-): Omit<SystemParts, 'ceremonies' | 'reencryption' | 'snapshots' | 'restored' | 'namespaceEnding'> {
+): Omit<
+  SystemParts,
+  'ceremonies' | 'reencryption' | 'snapshots' | 'loaded' | 'recovery' | 'restored' | 'namespaceEnding'
+> {
   const { barrier, lifecycle, metrics, metricsPage, clock, random, logLevels, server } = options;
   return {
     ...domains,

@@ -125,6 +125,13 @@ export class Barrier {
     return made;
   }
 
+  /** Another barrier by the same root key, over other records, which the caller seals. Throws `CorruptRecord` where it does not open them. */
+  beside(transaction: Transaction): Barrier {
+    const other = new Barrier({ clock: this.#clock, random: this.#random, cacheBytesMax: 0 });
+    other.unseal(transaction, this.#root());
+    return other;
+  }
+
   /** The key that encrypts now. */
   get keyStatus(): KeyStatus {
     return this.#keys().status;

@@ -46,6 +46,14 @@ export interface Engine {
   canonicalAliasName?(name: string): string;
   /** Mount options or key `key` changed under the engine (tune, restore, another node): drop what was derived from it. */
   changed?(key: string | undefined): void;
+  /**
+   * Writes one secret as it was in a snapshot, as a write of its own; says what was written. Throws `NotFound` where it was
+   * not there. Absent: only the whole mount can be brought back.
+   */
+  recover?(
+    context: WorkContext,
+    secret: { readonly from: View; readonly path: string; readonly as: string },
+  ): UnknownRecord | undefined;
   /** A token has ended: what the mount keeps for it alone is to go (cubbyhole). */
   forgetToken?(context: WorkContext, tokenKey: string): void;
   /** The names of what people keep here, for the metrics' count of secrets by mount. */

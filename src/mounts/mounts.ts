@@ -249,6 +249,19 @@ export class Mounts {
     this.#options.moved?.(session, current.info, undefined);
   }
 
+  /** Puts a mount with data of its own where `before` was, or nothing; what that one had, the caller clears. */
+  put(session: Session, entry: MountEntry, before: OpenMount | undefined): OpenMount {
+    const table = this.table(session, entry.namespaceId ?? ROOT_ID);
+    if (!before) this.checkedPath(table, entry.path, entry.class);
+    const opened = usable(this.#mount(entry, table, before));
+    if (before) {
+      saveMount(session, { ...before.entry, leaving: true });
+      this.#forget(table, before);
+    }
+    saveMount(session, entry);
+    return table.add(opened);
+  }
+
   remove(session: Session, entry: MountEntry): void {
     deleteMount(session, entry);
   }

@@ -36,6 +36,14 @@ export function openStore(options: StoreOptions): Store {
   return new PendingStore(options);
 }
 
+/** Staged records as a transaction that writes nothing. */
+export function readStaged(copy: StagedRecords): Transaction {
+  const apply = () => {
+    throw new Unavailable('a snapshot cannot be written to');
+  };
+  return beginTransaction({ copy, pending: new PendingChanges(), apply });
+}
+
 /** The batches that will be appended together, and those who wait for them. */
 interface Group {
   readonly revision: Revision;

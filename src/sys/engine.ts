@@ -29,7 +29,7 @@ import { remountPaths } from './remount.ts';
 import { rotationPaths } from './rotation.ts';
 import { scheduledSnapshotPaths } from './scheduled-snapshots.ts';
 import { serverPaths } from './server.ts';
-import { snapshotPaths } from './snapshots.ts';
+import { recoveryPaths, snapshotPaths } from './snapshots.ts';
 import { statusPaths } from './status.ts';
 import { toolPaths } from './tools.ts';
 import { versionHistoryPath } from './version-history.ts';
@@ -76,6 +76,7 @@ function allPaths(parts: SystemParts, passwordPolicies: PasswordPolicies): reado
     ...quotaPaths(parts),
     ...snapshotPaths(parts),
     ...scheduledSnapshotPaths(),
+    ...recoveryPaths(parts),
     ...rawPaths(parts),
     ...inspectPaths(parts),
     versionHistoryPath(),

@@ -21,6 +21,8 @@ import type { Namespaces } from '../namespaces/namespaces.ts';
 import type { Policies } from '../policies/store.ts';
 import type { Quotas } from '../quotas/quotas.ts';
 import type { Confirmation } from '../snapshots/confirmation.ts';
+import type { LoadedSnapshots } from '../snapshots/loaded.ts';
+import type { RecoveryParts } from '../snapshots/recovery.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
 import { namespaceIdOf, type Token } from '../tokens/token.ts';
 import type { Tokens } from '../tokens/tokens.ts';
@@ -55,6 +57,8 @@ export interface SystemParts {
   readonly reencryption: Reencryption;
   readonly ceremonies: Ceremonies;
   readonly snapshots: Snapshots;
+  readonly loaded: LoadedSnapshots;
+  readonly recovery: RecoveryParts;
   /** What waits for an operator's word after a restore. */
   readonly restored: Confirmation;
   openSession(): Session;

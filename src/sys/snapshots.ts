@@ -1,13 +1,21 @@
 import { InvalidRequest } from '../base/errors.ts';
 import type { EnginePath } from '../engine/engine.ts';
+import { text } from '../engine/fields.ts';
+import { pageFields } from '../engine/paging.ts';
+import { listReply } from '../engine/reply.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
+import { shownLoaded } from '../snapshots/loaded.ts';
+import { recoverMount, recoverSecret } from '../snapshots/recovery.ts';
 import type { SystemParts } from './parts.ts';
 
 const SNAPSHOT = 'storage/raft/snapshot';
 const SNAPSHOT_FORCE = 'storage/raft/snapshot-force';
+const SNAPSHOT_LOAD = 'storage/raft/snapshot-load';
 
 /** Paths after `/v1/` whose body is a file of any length. */
-export const UPLOAD_PATHS: ReadonlySet<string> = new Set([`sys/${SNAPSHOT}`, `sys/${SNAPSHOT_FORCE}`]);
+export const UPLOAD_PATHS: ReadonlySet<string> = new Set(
+  [SNAPSHOT, SNAPSHOT_FORCE, SNAPSHOT_LOAD].map((path) => `sys/${path}`),
+);
 
 /** `sys/storage/raft/snapshot*`, as Vault's clients know them, and `sys/storage/snapshot/*`, what is Coffer's own. */
 export function snapshotPaths(parts: SystemParts): EnginePath[] {
@@ -49,6 +57,79 @@ export function snapshotPaths(parts: SystemParts): EnginePath[] {
       },
     }),
   ];
+}
+
+/** `sys/storage/raft/snapshot-load*` and `sys/storage/snapshot/recover`: single secrets and mounts out of a snapshot. */
+export function recoveryPaths(parts: SystemParts): EnginePath[] {
+  const { loaded } = parts;
+  return [
+    systemPath({
+      pattern: SNAPSHOT_LOAD,
+      summary: 'Loads a snapshot beside what is served, so that single things of it can be brought back.',
+      description:
+        'The body is the file. One at a time, for three days at most, and not over a restart. It must be of the keys that this server has.',
+      sudo: true,
+      fields: pageFields,
+      operations: {
+        list: { handler: () => listReply(loaded.ids()) },
+        write: {
+          outside: true,
+          handler: async (context) => ({ data: shownLoaded(await loaded.load(uploaded(context))) }),
+        },
+      },
+    }),
+    systemPath({
+      pattern: `${SNAPSHOT_LOAD}/{snapshot_id}`,
+      summary: 'A loaded snapshot.',
+      sudo: true,
+      fields: { snapshot_id: snapshotId },
+      operations: {
+        read: { handler: (_, input) => ({ data: shownLoaded(loaded.get(input.snapshot_id)) }) },
+        delete: {
+          handler(_, input) {
+            loaded.unload(input.snapshot_id);
+            return undefined;
+          },
+        },
+      },
+    }),
+    recoverPath(parts),
+  ];
+}
+
+const snapshotId = text({ description: 'The loaded snapshot.', required: true });
+
+function recoverPath({ loaded, recovery }: SystemParts): EnginePath {
+  return systemPath({
+    pattern: 'storage/snapshot/recover',
+    summary: 'Brings one secret or one secrets mount back from a loaded snapshot.',
+    description:
+      'A secret of key/value version 2 comes back as one more version. A mount takes the place of the one at its path, which must have no leases.',
+    sudo: true,
+    fields: {
+      snapshot_id: snapshotId,
+      path: text({ description: 'The secret, as the API has it: secret/data/app for version 2.' }),
+      as: text({ description: 'Another path of the same mount to write it to.', default: '' }),
+      mount: text({ description: 'A whole mount instead.' }),
+    },
+    operations: {
+      write: {
+        outside: true,
+        async handler(context, { snapshot_id, path = '', as, mount = '' }) {
+          if ((path === '') === (mount === '')) throw new InvalidRequest('give either path or mount');
+          const snapshot = loaded.get(snapshot_id);
+          if (path !== '') {
+            const data = recoverSecret(recovery, snapshot, context.session, { path, as });
+            return data && { data };
+          }
+          const data = await recoverMount(recovery, snapshot, mount);
+          if (data.damaged > 0)
+            context.warn(`${data.damaged} damaged records were left out; the server log has their names`);
+          return { data };
+        },
+      },
+    },
+  });
 }
 
 async function save({ snapshots, log }: SystemParts, { request }: SystemContext) {

@@ -6,6 +6,7 @@ import { booleanOr, integerOr } from '../flags.ts';
 import { alignRows, type Row, tableOf } from '../output/table.ts';
 import { plainText } from '../output/value.ts';
 import { inspectSnapshot, openFile, type Share, saveSnapshot } from '../snapshot-file.ts';
+import { loadCommand, recoverCommand, unloadCommand } from './operator-recover.ts';
 
 const PATH = 'sys/storage/raft/snapshot';
 
@@ -20,7 +21,13 @@ Commands for snapshots: the whole content of a server in one file. Values in it 
     $ coffer operator snapshot restore backup.snap
     $ coffer operator snapshot confirm`,
   },
-  [...fileCommands('operator snapshot'), verifyCommand(), statusCommand(), confirmCommand()],
+  [
+    ...fileCommands('operator snapshot'),
+    verifyCommand(),
+    statusCommand(),
+    confirmCommand(),
+    recoverCommand(),
+  ],
 );
 
 /** By the names that scripts for Vault know. */
@@ -41,7 +48,13 @@ export const raft: Group = {
 };
 
 function fileCommands(prefix: string): Command[] {
-  return [saveCommand(prefix), restoreCommand(prefix), inspectCommand(prefix)];
+  return [
+    saveCommand(prefix),
+    restoreCommand(prefix),
+    inspectCommand(prefix),
+    loadCommand(prefix),
+    unloadCommand(prefix),
+  ];
 }
 
 function saveCommand(prefix: string): Command {

@@ -1,6 +1,6 @@
 import { InvalidRequest, NotFound } from '../../base/errors.ts';
 import { isRecord, type UnknownRecord } from '../../base/json.ts';
-import { path, type RequestContext } from '../../engine/engine.ts';
+import { path, type RequestContext, type WorkContext } from '../../engine/engine.ts';
 import { integer, map, restOfPath } from '../../engine/fields.ts';
 import type { Reply } from '../../engine/reply.ts';
 import { mergePatch } from './merge-patch.ts';
@@ -8,6 +8,7 @@ import {
   type ConfigRecord,
   deleteVersion,
   newSecret,
+  type RecoveredSecret,
   readConfig,
   readSecret,
   readVersion,
@@ -20,6 +21,7 @@ import {
 import { isGone, shownVersion } from './shown.ts';
 
 const VERSIONS_KEPT = 10;
+const DATA = 'data/';
 
 export const dataPath = path({
   pattern: 'data/{path...}',
@@ -69,7 +71,11 @@ export interface FoundVersion {
 }
 
 /** The version asked for, the newest for 0. Throws `NotFound`. */
-export function findVersion({ view }: RequestContext, where: string, version = 0): FoundVersion {
+export function findVersion(
+  { view }: Pick<RequestContext, 'view'>,
+  where: string,
+  version = 0,
+): FoundVersion {
   const secret = readSecret(view, where);
   const asked = version === 0 ? (secret?.currentVersion ?? 0) : version;
   const record = asked > 0 ? readVersion(view, where, asked) : undefined;
@@ -99,7 +105,7 @@ function patchData(
 }
 
 function addVersion(
-  { view, clock }: RequestContext,
+  { view, clock }: Pick<WorkContext, 'view' | 'clock'>,
   where: string,
   data: UnknownRecord,
   cas: number | undefined,
@@ -127,6 +133,22 @@ function addVersion(
   writeVersion(view, where, version, record);
   writeSecret(view, where, secret);
   return { data: shownVersion(secret, version, record) };
+}
+
+/** As one more version, so that what is there now stays to be read. */
+export function recoverVersioned(
+  context: WorkContext,
+  { from, path: source, as }: RecoveredSecret,
+): UnknownRecord | undefined {
+  const { view, clock } = context;
+  const [where, target] = [source, as].map((each) => {
+    if (!each.startsWith(DATA)) throw new InvalidRequest(`a secret of version 2 is at ${DATA}`);
+    return secretPath(each.slice(DATA.length));
+  });
+  const found = findVersion({ view: from }, where!);
+  if (isGone(found.record, clock.now()) || !found.record.data) throw new NotFound();
+  const cas = readSecret(view, target!)?.currentVersion ?? 0;
+  return addVersion(context, target!, found.record.data, cas).data;
 }
 
 function checkCas(config: ConfigRecord, secret: SecretRecord, cas: number | undefined): void {

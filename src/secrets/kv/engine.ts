@@ -6,9 +6,9 @@
 import { InvalidRequest } from '../../base/errors.ts';
 import type { Engine, EnginePath, EngineType } from '../../engine/engine.ts';
 import { configPath } from './config.ts';
-import { dataPath } from './data.ts';
+import { dataPath, recoverVersioned } from './data.ts';
 import { detailedMetadataPath, metadataPath } from './metadata.ts';
-import { plainPath } from './plain.ts';
+import { plainPath, recoverPlain } from './plain.ts';
 import { METADATA } from './records.ts';
 import { searchPath } from './search.ts';
 import { subkeysPath } from './subkeys.ts';
@@ -55,7 +55,7 @@ export const versionedPaths: readonly EnginePath[] = [
 ];
 
 function openPlain(): Engine {
-  return { paths: [plainPath], kept: (view) => view.keys('') };
+  return { paths: [plainPath], recover: recoverPlain, kept: (view) => view.keys('') };
 }
 
 function openVersioned(): Engine {
@@ -64,6 +64,7 @@ function openVersioned(): Engine {
     paths: versionedPaths.map((path) => upgrade.guard(path)),
     periodic: [{ name: 'upgrade', everySeconds: 1, run: (context) => upgrade.run(context) }],
     changed: () => upgrade.forget(),
+    recover: recoverVersioned,
     kept: (view) => view.keys(METADATA),
   };
 }

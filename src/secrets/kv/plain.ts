@@ -1,12 +1,12 @@
 import { InvalidRequest, NotFound } from '../../base/errors.ts';
 import type { UnknownRecord } from '../../base/json.ts';
 import { parseDuration } from '../../engine/duration.ts';
-import { path } from '../../engine/engine.ts';
+import { path, type WorkContext } from '../../engine/engine.ts';
 import { restOfPath } from '../../engine/fields.ts';
 import { pageFromData } from '../../engine/paging.ts';
 import { listReply } from '../../engine/reply.ts';
 import { folderOf, scan, visibility } from './listing.ts';
-import { secretPath } from './records.ts';
+import { type RecoveredSecret, secretPath } from './records.ts';
 
 /** Version 1: one record per secret, its data as sent. */
 export const PLAIN = 'plain/';
@@ -53,6 +53,12 @@ export const plainPath = path({
     },
   },
 });
+
+export function recoverPlain({ view }: WorkContext, { from, path, as }: RecoveredSecret): undefined {
+  const data = from.get<UnknownRecord>(PLAIN + secretPath(path));
+  if (!data) throw new NotFound();
+  view.put(PLAIN + secretPath(as), data);
+}
 
 /** What the secret says of itself; anything but a positive duration says nothing. */
 function readAgainSeconds(data: UnknownRecord): number | undefined {

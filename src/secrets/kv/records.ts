@@ -45,6 +45,13 @@ export interface VersionRecord {
   readonly data: UnknownRecord | null;
 }
 
+/** What is to be brought back from a snapshot. */
+export interface RecoveredSecret {
+  readonly from: View;
+  readonly path: string;
+  readonly as: string;
+}
+
 export const METADATA = 'metadata/';
 
 const CONFIG_UNSET: ConfigRecord = {
