@@ -32,6 +32,7 @@ const GUIDES: Readonly<Record<string, readonly RegExp[]>> = {
     /Success! Restored/,
     /Expiry Paused +true/,
     /Leases expire again/,
+    /^Success! Recovered: secret\/data\/app$/m,
     /last_snapshot_error +n\/a/,
   ],
   'policies.md': [
