@@ -1,10 +1,14 @@
 const BLOCK = 512;
 
-/** A tar archive (POSIX ustar) of small text files in one directory; names are at most 99 bytes. */
-export function tarball(directory: string, files: ReadonlyMap<string, string>, modifiedMs: number): Buffer {
+/** A tar archive (POSIX ustar) of small files in one directory; names are at most 99 bytes. */
+export function tarball(
+  directory: string,
+  files: ReadonlyMap<string, string | Buffer>,
+  modifiedMs: number,
+): Buffer {
   const parts: Buffer[] = [header({ name: `${directory}/`, size: 0, type: '5', mode: 0o700, modifiedMs })];
   for (const [file, text] of files) {
-    const content = Buffer.from(text);
+    const content = typeof text === 'string' ? Buffer.from(text) : text;
     parts.push(
       header({ name: `${directory}/${file}`, size: content.length, type: '0', mode: 0o600, modifiedMs }),
     );

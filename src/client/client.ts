@@ -55,7 +55,7 @@ export interface Client {
   /** For endpoints that never end (`sys/monitor`). */
   stream(path: string, query: Query, onText: (text: string) => void, signal?: AbortSignal): Promise<void>;
   /** For endpoints that send a file; `onBytes` is waited for. Rejects when it ends before its end. */
-  download(path: string, onBytes: (bytes: Buffer) => Promise<void>): Promise<void>;
+  download(path: string, onBytes: (bytes: Buffer) => Promise<void>, query?: Query): Promise<void>;
   /** For endpoints that take a file as their body; not tried again by itself. `open` is called for each attempt to send it. */
   upload(path: string, open: () => AsyncIterable<Uint8Array>): Promise<Reply>;
   /** The same client with other settings; connections are shared. */
@@ -119,8 +119,8 @@ function clientOver(shared: Shared, options: ClientOptions): Client {
       const prepared = prepare('GET', path, undefined, query);
       refuse(options, prepared, await shared.transport.stream(prepared, onText, signal));
     },
-    async download(path, onBytes) {
-      const prepared = prepare('GET', path);
+    async download(path, onBytes, query) {
+      const prepared = prepare('GET', path, undefined, query);
       refuse(options, prepared, await shared.transport.download(prepared, onBytes));
     },
     async upload(path, open) {

@@ -8,15 +8,17 @@ import { booleanOr, durationOr, string, strings } from '../flags.ts';
 import { tarball } from '../tar.ts';
 import { VERSION } from '../version.ts';
 
-/** What can be collected: the file of the bundle, and the requests whose answers go into it. */
-const TARGETS = new Map([
+/** What is asked for again and again: the file of the bundle, and the requests whose answers go into it. */
+const ASKED = new Map([
   ['config', { file: 'config.json', paths: ['sys/config/state/sanitized'] }],
   ['host', { file: 'host_info.json', paths: ['sys/host-info'] }],
   ['metrics', { file: 'metrics.json', paths: ['sys/metrics'] }],
-  ['replication-status', { file: 'replication_status.json', paths: ['sys/replication/status'] }],
+  ['replication-status', { file: 'replication_status.json', paths: ['sys/ha-status', 'sys/leader'] }],
   ['requests', { file: 'requests.json', paths: ['sys/in-flight-req'] }],
   ['server-status', { file: 'server_status.json', paths: ['sys/health', 'sys/seal-status'] }],
 ]);
+/** Beside them, what goes on by itself: the server's log, and profiles. */
+const TARGETS = [...ASKED.keys(), 'log', 'pprof'].sort();
 
 const flags = {
   compress: booleanOr(true, { usage: 'Write one compressed archive instead of a directory.' }),
@@ -26,7 +28,7 @@ const flags = {
   output: string({ usage: 'File or directory to write. The default has the time in its name.' }),
   target: strings({
     usage: 'What to collect; may be given several times. The default is everything.',
-    values: [...TARGETS.keys()],
+    values: TARGETS,
   }),
 };
 type DebugContext = Context<typeof flags>;
@@ -36,7 +38,7 @@ export const debug = command({
   synopsis: 'Collect the state of a server into a bundle',
   usage: 'debug [options]',
   description: `
-Collects the state of a server for some time: configuration without secrets, host, metrics, requests under way, health. What the token may not see is noted in the index and left out. Ctrl-C ends it early and keeps what there is.
+Collects the state of a server for some time: configuration without secrets, host, metrics, requests under way, health, its log, and profiles of processor and memory. What the token may not see is noted in the index and left out. Ctrl-C ends it early and keeps what there is.
 
     $ coffer debug -duration=1m -interval=10s -target=host -target=metrics`,
   uses: ['http'],
@@ -65,15 +67,109 @@ Collects the state of a server for some time: configuration without secrets, hos
 interface Bundle {
   readonly captures: ReadonlyMap<string, UnknownRecord[]>;
   readonly errors: UnknownRecord[];
+  /** Whole files: the log, profiles. */
+  readonly files: Map<string, string | Buffer>;
+}
+
+type Collecting = Bundle & { readonly captures: Map<string, UnknownRecord[]> };
+
+/** Characters of the server's log that are kept. */
+const LOG_LENGTH_MAX = 32 * 1024 * 1024;
+const PROFILE_SECONDS_MAX = 10;
+/** By file: what is asked for, and for how many seconds it goes on (of those that a profile may take). */
+const PROFILES = [
+  { file: 'goroutine.txt', path: 'sys/pprof/goroutine', seconds: () => 0 },
+  { file: 'heap.prof', path: 'sys/pprof/heap', seconds: () => 1 },
+  { file: 'allocs.prof', path: 'sys/pprof/allocs', seconds: () => 1 },
+  { file: 'profile.prof', path: 'sys/pprof/profile', seconds: (longest: number) => longest },
+];
+
+/** The log and the profiles, which take their time while the others are asked for. */
+function collectAlongside(
+  context: DebugContext,
+  client: Client,
+  targets: readonly string[],
+  bundle: Collecting,
+): { end(): Promise<void> } {
+  const stop = new AbortController();
+  const running = [
+    ...(targets.includes('log') ? [followLog(context, client, bundle, stop.signal)] : []),
+    ...(targets.includes('pprof') ? [takeProfiles(context, client, bundle, stop.signal)] : []),
+  ];
+  return {
+    async end() {
+      stop.abort();
+      await Promise.all(running);
+    },
+  };
+}
+
+async function followLog(
+  context: DebugContext,
+  client: Client,
+  bundle: Collecting,
+  stopped: AbortSignal,
+): Promise<void> {
+  const path = 'sys/monitor';
+  let text = '';
+  try {
+    const query = { log_level: 'debug', log_format: 'standard' };
+    const keep = (more: string) => {
+      if (text.length < LOG_LENGTH_MAX) text += more;
+    };
+    await client.stream(path, query, keep, stopped);
+  } catch (error) {
+    if (!stopped.aborted) noteError(context, bundle, { target: 'log', path, error });
+  }
+  bundle.files.set('server.log', text);
+}
+
+/** One round at each interval; a round that is under way when time is up is finished. */
+async function takeProfiles(
+  context: DebugContext,
+  client: Client,
+  bundle: Collecting,
+  stopped: AbortSignal,
+): Promise<void> {
+  const { flags: given, terminal } = context;
+  const longest = Math.max(1, Math.min(PROFILE_SECONDS_MAX, Math.floor(given.interval / 2), given.duration));
+  const over = new Promise<void>((resolve) => stopped.addEventListener('abort', () => resolve()));
+  for (let round = 1; !stopped.aborted; round++) {
+    const nextMs = terminal.clock.monotonic() + given.interval * 1000;
+    for (const { file, path, seconds } of PROFILES) {
+      const chunks: Buffer[] = [];
+      try {
+        const query = { seconds: String(seconds(longest)) };
+        await client.download(path, async (bytes) => void chunks.push(bytes), query);
+        bundle.files.set(`pprof-${String(round).padStart(3, '0')}-${file}`, Buffer.concat(chunks));
+      } catch (error) {
+        noteError(context, bundle, { target: 'pprof', path, error });
+      }
+    }
+    await Promise.race([pause(terminal.clock, Math.max(0, nextMs - terminal.clock.monotonic())), over]);
+  }
+}
+
+function noteError(
+  { terminal }: DebugContext,
+  bundle: Bundle,
+  { target, path, error }: { target: string; path: string; error: unknown },
+): void {
+  bundle.errors.push({
+    timestamp: new Date(terminal.clock.now()).toISOString(),
+    target,
+    path,
+    error: error instanceof Error ? error.message : String(error),
+  });
 }
 
 function targetsOf({ flags: given }: DebugContext): string[] {
-  const unknown = given.target.find((name) => !TARGETS.has(name));
+  const unknown = given.target.find((name) => !TARGETS.includes(name));
   if (unknown !== undefined)
-    throw new UsageError(`Unknown target: ${unknown} (one of ${[...TARGETS.keys()].join(', ')})`);
+    throw new UsageError(`Unknown target: ${unknown} (one of ${TARGETS.join(', ')})`);
   if (given.interval <= 0 || given['metrics-interval'] <= 0)
     throw new UsageError('an interval must be longer than nothing');
-  return given.target.length > 0 ? [...new Set(given.target)] : [...TARGETS.keys()];
+  return given.target.length > 0 ? [...new Set(given.target)] : TARGETS;
 }
 
 function announce(
@@ -94,7 +190,13 @@ function announce(
 /** Looks at each target at its interval until time is up or someone presses Ctrl-C; the last look is at the end. */
 async function collect(context: DebugContext, client: Client, targets: readonly string[]): Promise<Bundle> {
   const { terminal, flags: given, output } = context;
-  const bundle = { captures: new Map<string, UnknownRecord[]>(), errors: [] as UnknownRecord[] };
+  const bundle = {
+    captures: new Map<string, UnknownRecord[]>(),
+    errors: [] as UnknownRecord[],
+    files: new Map<string, string | Buffer>(),
+  };
+  const asked = targets.filter((name) => ASKED.has(name));
+  const alongside = collectAlongside(context, client, targets, bundle);
   const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<void>();
   const state = { stopped: false };
   const release = terminal.onInterrupt(() => {
@@ -102,23 +204,24 @@ async function collect(context: DebugContext, client: Client, targets: readonly 
     interrupt();
   });
   const endMs = terminal.clock.monotonic() + given.duration * 1000;
-  const dueMs = new Map(targets.map((name) => [name, terminal.clock.monotonic()]));
+  const dueMs = new Map(asked.map((name) => [name, terminal.clock.monotonic()]));
   while (!state.stopped) {
     const nowMs = terminal.clock.monotonic();
-    const due = targets.filter((name) => dueMs.get(name)! <= nowMs);
+    const due = asked.filter((name) => dueMs.get(name)! <= nowMs);
     for (const name of due) {
       await capture(context, client, name, bundle);
       dueMs.set(name, nowMs + given[name === 'metrics' ? 'metrics-interval' : 'interval'] * 1000);
     }
     if (due.length > 0)
       output.line(`${new Date(terminal.clock.now()).toISOString()} [INFO]  captured: ${due.join(', ')}`);
-    const nextMs = Math.min(...dueMs.values());
-    if (nextMs > endMs) break;
+    const nextMs = Math.min(...dueMs.values(), asked.length > 0 ? Number.POSITIVE_INFINITY : endMs);
+    if (nextMs > endMs || (asked.length === 0 && nowMs >= endMs)) break;
     await Promise.race([
       pause(terminal.clock, Math.max(0, nextMs - terminal.clock.monotonic())),
       interrupted,
     ]);
   }
+  await alongside.end();
   release();
   return bundle;
 }
@@ -127,9 +230,9 @@ async function capture(
   context: DebugContext,
   client: Client,
   name: string,
-  bundle: Bundle & { captures: Map<string, UnknownRecord[]> },
+  bundle: Collecting,
 ): Promise<void> {
-  const { file, paths } = TARGETS.get(name)!;
+  const { file, paths } = ASKED.get(name)!;
   const timestamp = new Date(context.terminal.clock.now()).toISOString();
   for (const path of paths) {
     try {
@@ -139,12 +242,7 @@ async function capture(
       const entries = bundle.captures.get(file) ?? [];
       bundle.captures.set(file, [...entries, { timestamp, path, ...(reply.data ?? reply.body) }]);
     } catch (error) {
-      bundle.errors.push({
-        timestamp,
-        target: name,
-        path,
-        error: error instanceof Error ? error.message : String(error),
-      });
+      noteError(context, bundle, { target: name, path, error });
     }
   }
 }
@@ -156,8 +254,8 @@ interface About {
   readonly targets: readonly string[];
 }
 
-function filesOf(bundle: Bundle, about: About): Map<string, string> {
-  const files = new Map<string, string>();
+function filesOf(bundle: Bundle, about: About): Map<string, string | Buffer> {
+  const files = new Map<string, string | Buffer>(bundle.files);
   for (const [file, entries] of bundle.captures)
     files.set(file, `${JSON.stringify(entries, undefined, 2)}\n`);
   const index = {
@@ -176,7 +274,7 @@ function filesOf(bundle: Bundle, about: About): Map<string, string> {
 /** Only the user may read it: it tells much about the server. */
 async function writeBundle(
   name: string,
-  files: ReadonlyMap<string, string>,
+  files: ReadonlyMap<string, string | Buffer>,
   { compress, ended }: { compress: boolean; ended: number },
 ): Promise<void> {
   try {
