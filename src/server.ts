@@ -12,6 +12,7 @@ import type { EngineType } from './engine/engine.ts';
 import { PathTable } from './engine/router.ts';
 import type { ListenerConfig } from './http/listener-config.ts';
 import { type OpenListeners, openListeners } from './http/listeners.ts';
+import type { Fetch } from './identity/mfa/service.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { type ConfiguredSeal, Seals } from './lifecycle/seals.ts';
 import { LOCKOUT_DEFAULTS, type LockoutDefaults } from './lockouts/lockouts.ts';
@@ -71,6 +72,8 @@ export interface ServerDependencies {
   reloadProcess(): Promise<void>;
   /** Engines and methods beside those of the registries. */
   readonly engines?: readonly EngineType[];
+  /** How services outside are asked; the runtime’s own unless set. */
+  readonly fetch?: Fetch;
 }
 
 export interface RunningServer {
@@ -131,6 +134,7 @@ export async function openServer(settings: ServerSettings, deps: ServerDependenc
         audit: { allowPrefix: settings.allowAuditPrefix, environment: settings.environment },
         declaredAudits: settings.audits ?? [],
         engines: deps.engines ?? [],
+        fetch: deps.fetch,
       });
       unsealed = opened;
       return opened;

@@ -14,6 +14,8 @@ import type { Logger, LogLevels } from './base/logger.ts';
 import type { Random } from './base/random.ts';
 import type { EngineType } from './engine/engine.ts';
 import { Identity } from './identity/identity.ts';
+import { LoginMfa } from './identity/mfa/mfa.ts';
+import type { Fetch } from './identity/mfa/service.ts';
 import { Leases } from './leases/leases.ts';
 import { Ceremonies } from './lifecycle/ceremonies.ts';
 import type { Lifecycle, Unsealed } from './lifecycle/lifecycle.ts';
@@ -68,6 +70,8 @@ export interface UnsealedOptions {
   audit: { allowPrefix: boolean; environment: Readonly<Record<string, string | undefined>> };
   /** Beside those of the registries. */
   engines: readonly EngineType[];
+  /** How services outside are asked; the runtime’s own unless set. */
+  fetch?: Fetch | undefined;
 }
 
 export type OpenUnsealed = Unsealed & { readonly domains: Domains };
@@ -278,6 +282,7 @@ function openDomains(
   });
   const policies = new Policies({ clock });
   const identity = new Identity({ clock, random, mounts });
+  const loginMfa = new LoginMfa({ clock, random, fetch: options.fetch ?? fetch });
   const lockouts = new Lockouts({ clock, defaults: options.lockouts });
   const activity = new Activity({ mounts, openSession: session, clock, log: options.log.named('activity') });
   const quotas: Quotas = new Quotas({
@@ -298,6 +303,7 @@ function openDomains(
     leases,
     policies,
     identity,
+    loginMfa,
     wrapping,
     lockouts,
     activity,

@@ -23,6 +23,8 @@ export interface Reply {
   readonly topLevel?: 'only' | 'also';
   /** System mounts only: a token or renewal that is already made. */
   readonly auth?: AuthReply;
+  /** System mounts only, with `login`: it began elsewhere, and its second factor is given. */
+  readonly validated?: { readonly mountUuid: string; readonly path: string };
   /** System mounts only: a renewed or looked-up lease's line at the top. */
   readonly renewed?: { readonly leaseId: string; readonly ttl: number; readonly renewable: boolean };
   /** System mounts only: a reply stored earlier, given back whole (unwrapping). */
@@ -59,8 +61,8 @@ export function dataReply(data: UnknownRecord | undefined): Reply {
 export interface AuthReply {
   readonly client_token: string;
   readonly accessor: string;
-  readonly policies: readonly string[];
-  readonly token_policies: readonly string[];
+  readonly policies: readonly string[] | null;
+  readonly token_policies: readonly string[] | null;
   /** Left out where the entity adds none. */
   readonly identity_policies?: readonly string[];
   readonly metadata: Readonly<Record<string, string>> | null;
@@ -68,8 +70,9 @@ export interface AuthReply {
   readonly lease_duration: number;
   readonly renewable: boolean;
   readonly entity_id: string;
-  readonly token_type: 'service' | 'batch';
+  readonly token_type: 'service' | 'batch' | '';
   readonly orphan: boolean;
-  readonly mfa_requirement: null;
+  /** What a login that is held back needs; it has no token then. */
+  readonly mfa_requirement: UnknownRecord | null;
   readonly num_uses: number;
 }

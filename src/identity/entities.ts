@@ -58,6 +58,7 @@ export function deleteEntity(scope: Scope, entity: Entity): void {
   const { records } = scope;
   for (const alias of entity.aliases) records.deleteAlias('entity', alias);
   for (const groupId of entity.groupIds) records.removeMember(groupId, entity.id);
+  for (const id of [entity.id, ...entity.mergedIds]) records.deleteFactors(id);
   records.deleteEntity(entity);
 }
 

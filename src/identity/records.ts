@@ -122,6 +122,11 @@ export class IdentityRecords {
     this.#countEntities(-1);
   }
 
+  /** The keys of second factors (mfa/), which are nobody's then. */
+  deleteFactors(entityId: string): void {
+    for (const key of [...this.#view.keys(`mfa/totp/${entityId}/`)]) this.#view.delete(key);
+  }
+
   /** One whose record is damaged: its name and aliases lead nowhere then, and whoever takes them takes them over. */
   deleteUnreadableEntity(id: string): void {
     this.#view.delete(`entity/id/${id}`);

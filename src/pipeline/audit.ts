@@ -151,13 +151,13 @@ function replyAuth(auth: AuthReply): AuditAuth {
   return {
     clientToken: auth.client_token,
     accessor: auth.accessor,
-    policies: auth.policies,
-    tokenPolicies: auth.token_policies,
+    policies: auth.policies ?? [],
+    tokenPolicies: auth.token_policies ?? [],
     identityPolicies: auth.identity_policies,
     metadata: auth.metadata ?? undefined,
     numUses: auth.num_uses,
     entityId: auth.entity_id,
-    tokenType: auth.token_type,
+    tokenType: auth.token_type || undefined,
     tokenTtl: auth.lease_duration,
   };
 }

@@ -7,9 +7,11 @@ import type { UnknownRecord } from '../base/json.ts';
 import type { Logger } from '../base/logger.ts';
 import type { FoundOperation, ParsedOperation } from '../engine/dispatch.ts';
 import type { Operation } from '../engine/engine.ts';
+import type { IdentityClaim } from '../engine/login.ts';
 import type { AuthReply, Reply } from '../engine/reply.ts';
 import type { PathTable } from '../engine/router.ts';
 import type { Identity } from '../identity/identity.ts';
+import type { LoginMfa } from '../identity/mfa/mfa.ts';
 import type { Rights } from '../identity/rights.ts';
 import type { Leases } from '../leases/leases.ts';
 import type { Lockouts } from '../lockouts/lockouts.ts';
@@ -39,6 +41,7 @@ export interface Domains {
   readonly leases: Leases;
   readonly policies: Policies;
   readonly identity: Identity;
+  readonly loginMfa: LoginMfa;
   readonly wrapping: Wrapping;
   readonly lockouts: Lockouts;
   readonly quotas: Quotas;
@@ -114,8 +117,13 @@ export interface Exchange {
   policyPrefix: string;
   /** What the token's entity adds to it; undefined for a token without one. */
   rights?: Rights;
-  /** Of whom a login has identified. */
-  loginRights?: Rights;
+  /** A login that an auth method has let through: whose it is, and where it began. */
+  login?: {
+    readonly mount: OpenMount;
+    readonly path: string;
+    readonly claim: IdentityClaim;
+    readonly rights: Rights;
+  };
   acl?: Acl;
   decision?: AclDecision;
   context?: SystemContext;

@@ -12,6 +12,7 @@ import { awaitCommit, doLast } from './commit.ts';
 import { endSpentToken, runEngine } from './engine.ts';
 import { identifyEntity } from './entity.ts';
 import type { Exchange, PipelineParts, Step } from './exchange.ts';
+import { requireFactors } from './factors.ts';
 import { issueToken } from './issue-token.ts';
 import { registerLease } from './lease.ts';
 import { limitLeases } from './limit-leases.ts';
@@ -51,6 +52,7 @@ const STEPS = {
   engineEnds,
   filterKeys,
   identifyEntity,
+  requireFactors,
   issueToken,
   registerLease,
   endSpentToken,

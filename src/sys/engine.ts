@@ -15,6 +15,7 @@ import { internalPaths } from './internal.ts';
 import { leaseTopPath } from './lease-top.ts';
 import { leasePaths } from './leases.ts';
 import { metricsPath } from './metrics.ts';
+import { mfaPaths } from './mfa.ts';
 import { monitorPath } from './monitor.ts';
 import { mountPaths } from './mounts.ts';
 import { namespacePaths } from './namespaces.ts';
@@ -67,6 +68,7 @@ function allPaths(parts: SystemParts, passwordPolicies: PasswordPolicies): reado
     leaseTopPath(parts),
     ...leasePaths(parts),
     ...wrappingPaths(parts),
+    ...mfaPaths(parts),
     ...auditPaths(parts),
     ...toolPaths(),
     ...configPaths(parts),

@@ -8,6 +8,7 @@ import type { Clock } from '../base/clock.ts';
 import type { LogFormat, Logger, LogLevel, LogLevels } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Identity } from '../identity/identity.ts';
+import type { LoginMfa } from '../identity/mfa/mfa.ts';
 import type { Leases } from '../leases/leases.ts';
 import type { Ceremonies } from '../lifecycle/ceremonies.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
@@ -39,6 +40,7 @@ export interface SystemParts {
   readonly leases: Leases;
   readonly policies: Policies;
   readonly identity: Identity;
+  readonly loginMfa: LoginMfa;
   readonly wrapping: Wrapping;
   readonly lockouts: Lockouts;
   readonly quotas: Quotas;

@@ -67,6 +67,7 @@ const PACKAGE_USERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['pg', ['secrets/database', 'log']],
   ['pprof-format', ['sys']],
   ['shamir-secret-sharing', ['seal']],
+  ['uqr', ['crypto']],
 ]);
 
 /** One import of a source file, wherever it stands: declaration, re-export, dynamic import or import type. */

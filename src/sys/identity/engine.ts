@@ -9,6 +9,8 @@ import { entityAliasPaths } from './entity-alias.ts';
 import { groupPaths } from './group.ts';
 import { groupAliasPaths } from './group-alias.ts';
 import { lookupPaths } from './lookup.ts';
+import { mfaLoginPaths, mfaUpkeep } from './mfa-login.ts';
+import { mfaMethodPaths } from './mfa-method.ts';
 import { oidcClientPaths } from './oidc-client.ts';
 import { oidcFlowPaths } from './oidc-flow.ts';
 import { oidcKeyPaths } from './oidc-key.ts';
@@ -29,8 +31,10 @@ export function identityEngine(parts: SystemParts): EngineType {
     ...oidcScopePaths(),
     ...oidcClientPaths(parts),
     ...oidcFlowPaths(parts),
+    ...mfaLoginPaths(parts),
+    ...mfaMethodPaths(parts),
   ];
-  const periodic = [oidcUpkeep(parts)];
+  const periodic = [oidcUpkeep(parts), mfaUpkeep(parts)];
   return {
     type: 'identity',
     class: 'system',

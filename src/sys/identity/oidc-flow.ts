@@ -23,7 +23,16 @@ import { type SystemContext, systemPath } from '../../mounts/system-context.ts';
 import { inNamespace } from '../../tokens/token.ts';
 import type { SystemParts } from '../parts.ts';
 import { findHere } from '../token/find.ts';
-import { bare, inOauth, inOauthLater, placeOf, recordsOf, rightsOf, workOf } from './oidc-shared.ts';
+import {
+  bare,
+  inOauth,
+  inOauthLater,
+  placeOf,
+  recordsOf,
+  rightsOf,
+  rightsOfEntity,
+  workOf,
+} from './oidc-shared.ts';
 import { kept } from './oidc-token.ts';
 
 const providerName = name('The provider.');
@@ -242,12 +251,7 @@ function identityOf(
   { client, entityId }: Grant,
 ): Rights | undefined {
   if (entityId === '') return undefined;
-  const rights = rightsInForce(
-    parts.identity.rightsOfToken(context.session, {
-      ...inNamespace(context.namespace.id),
-      entityId,
-    }),
-  );
+  const rights = rightsInForce(rightsOfEntity(parts, context, entityId));
   if (!rights) throw new OauthError('invalid_grant', 'identity entity associated with the request not found');
   checkedUser(recordsOf(context), client, rights);
   return rights;

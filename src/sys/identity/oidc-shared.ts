@@ -8,6 +8,7 @@ import { keepUp, type OidcWork } from '../../identity/oidc/oidc.ts';
 import { OidcRecords } from '../../identity/oidc/records.ts';
 import type { Rights } from '../../identity/rights.ts';
 import type { SystemContext } from '../../mounts/system-context.ts';
+import { namespaceIdOf } from '../../tokens/token.ts';
 import type { SystemParts } from '../parts.ts';
 
 export function recordsOf({ session, mount }: SystemContext): OidcRecords {
@@ -36,9 +37,20 @@ export function placeOf({ server }: SystemParts, { mount }: SystemContext): Plac
   return { apiAddress: server.apiAddress, namespacePath: mount.namespace.path };
 }
 
-/** Whose token the request has; undefined where it belongs to nobody. */
-export function rightsOf(parts: SystemParts, { session, token }: SystemContext): Rights | undefined {
-  return token && parts.identity.rightsOfToken(session, token);
+/** Whose token the request has; undefined where it belongs to nobody of this namespace. */
+export function rightsOf(parts: SystemParts, { session, token, mount }: SystemContext): Rights | undefined {
+  return token && namespaceIdOf(token) === mount.namespace.id
+    ? parts.identity.rightsOfToken(session, token)
+    : undefined;
+}
+
+/** Of an entity of the request's namespace. */
+export function rightsOfEntity(
+  parts: SystemParts,
+  { session, mount }: Pick<SystemContext, 'session' | 'mount'>,
+  entityId: string,
+): Rights | undefined {
+  return parts.identity.rightsOfToken(session, { entityId, namespaceId: mount.namespace.id });
 }
 
 /** The reply as OpenID Connect wants it: the bare JSON object. */
