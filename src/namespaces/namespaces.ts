@@ -94,9 +94,9 @@ export class Namespaces {
     return node?.namespace;
   }
 
-  /** The namespace that an absolute path begins with, and the rest of the path. */
-  split(path: string): { namespace: Namespace; rest: string } {
-    let node = this.#root;
+  /** The namespace that a path, from `base` on, begins with, and the rest of the path. */
+  split(path: string, base: Pick<Namespace, 'id'> = ROOT_NAMESPACE): { namespace: Namespace; rest: string } {
+    let node = this.#byId.get(base.id) ?? this.#root;
     let rest = path;
     for (;;) {
       const slash = rest.indexOf('/');

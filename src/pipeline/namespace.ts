@@ -2,6 +2,7 @@ import { ApiLocked, InvalidRequest } from '../base/errors.ts';
 import { ROOT_NAMESPACE } from '../namespaces/namespace.ts';
 import { servedEverywhere, servedLocked } from '../namespaces/restricted.ts';
 import type { Exchange } from './exchange.ts';
+import type { WireRequest } from './wire.ts';
 
 /**
  * Which namespace a request is for, by header, by the beginning of its path or by both, and which of its mounts answers.
@@ -9,15 +10,20 @@ import type { Exchange } from './exchange.ts';
  */
 export function resolveNamespace(exchange: Exchange): void {
   const { wire, domains } = exchange;
-  const header = wire.headers['x-vault-namespace'];
-  if (header !== undefined && !followHeader(exchange, String(header))) return;
+  if (wire.headers['x-vault-namespace'] !== undefined && !followHeader(exchange)) return;
   if (!matchIn(exchange) && domains.namespaces.any) descend(exchange);
 }
 
+/** Without slashes around it; '' for the root. */
+export function namespaceHeader(headers: WireRequest['headers']): string {
+  const wanted = String(headers['x-vault-namespace'] ?? '').replace(/^\/+|\/+$/g, '');
+  return wanted === 'root' ? '' : wanted;
+}
+
 /** False when there is no such namespace: then nothing answers, and what is said is as for a path that begins so. */
-function followHeader(exchange: Exchange, header: string): boolean {
-  const wanted = header.replace(/^\/+|\/+$/g, '');
-  if (wanted === '' || wanted === 'root') return true;
+function followHeader(exchange: Exchange): boolean {
+  const wanted = namespaceHeader(exchange.wire.headers);
+  if (wanted === '') return true;
   const { namespaces } = exchange.domains;
   const namespace = namespaces.below(ROOT_NAMESPACE, wanted);
   if (namespace && namespaces.isOpen(namespace)) {

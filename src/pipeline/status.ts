@@ -6,10 +6,14 @@ import { findOperation, parseOperation, requestData, runOperation } from '../eng
 import type { Operation } from '../engine/engine.ts';
 import type { Reply } from '../engine/reply.ts';
 import type { SystemContext } from '../mounts/system-context.ts';
+import { ROOT_NAMESPACE } from '../namespaces/namespace.ts';
+import { servedEverywhere } from '../namespaces/restricted.ts';
 import type { PipelineParts } from './exchange.ts';
 import { limitStatusRate } from './limit-rate.ts';
+import { namespaceHeader } from './namespace.ts';
 import type { WireReply, WireRequest } from './wire.ts';
 
+const SYSTEM = 'sys/';
 const OPERATION_OF = new Map<string, Operation>([
   ['GET', 'read'],
   ['POST', 'update'],
@@ -22,16 +26,28 @@ export function serveStatus(
   parts: PipelineParts,
   wire: WireRequest,
 ): WireReply | Promise<WireReply> | undefined {
-  if (!wire.path.startsWith('sys/') || wire.query.help !== undefined) return undefined;
-  if (wire.path === 'sys/metrics' && !wire.listener.unauthenticatedMetrics) return undefined;
+  const path = pathInSystem(parts, wire);
+  if (path === undefined || wire.query.help !== undefined) return undefined;
+  if (path === 'metrics' && !wire.listener.unauthenticatedMetrics) return undefined;
   const operation = OPERATION_OF.get(wire.method);
   if (!operation) return undefined;
-  const found = findOperation(parts.statusPaths, wire.path.slice('sys/'.length), operation);
+  const found = findOperation(parts.statusPaths, path, operation);
   if (!found.path) return undefined;
   limitStatusRate(parts, parts.domains(), wire);
   const parsed = parseOperation(found, requestData(operation, wire));
-  const reply = runOperation(parsed, new BareContext(parts, wire, operation));
+  const reply = runOperation(parsed, new BareContext(parts, wire, { path, operation }));
   return isPromise(reply) ? reply.then(bare) : bare(reply);
+}
+
+/** Relative to `sys/`, of the root or, for what is in every namespace, of another. */
+function pathInSystem(parts: PipelineParts, { path, headers }: WireRequest): string | undefined {
+  if (path.startsWith(SYSTEM)) return path.slice(SYSTEM.length);
+  if (!path.includes(`/${SYSTEM}`)) return undefined;
+  const namespaces = parts.domains()?.namespaces;
+  const base = namespaces?.below(ROOT_NAMESPACE, namespaceHeader(headers));
+  const rest = base && namespaces?.split(path, base).rest;
+  const relative = rest?.startsWith(SYSTEM) ? rest.slice(SYSTEM.length) : '';
+  return servedEverywhere(relative) ? relative : undefined;
 }
 
 function bare(reply: Reply | undefined): WireReply {
@@ -58,12 +74,16 @@ class BareContext implements SystemContext {
   readonly listener: SystemContext['listener'];
   readonly #wire: WireRequest;
 
-  constructor(parts: PipelineParts, wire: WireRequest, operation: Operation) {
+  constructor(
+    parts: PipelineParts,
+    wire: WireRequest,
+    { path, operation }: { path: string; operation: Operation },
+  ) {
     this.clock = parts.clock;
     this.log = parts.log;
     this.request = {
       id: parts.requestId(),
-      path: wire.path.slice('sys/'.length),
+      path,
       operation,
       data: requestData(operation, wire),
       remoteAddress: wire.remote.address,

@@ -54,6 +54,7 @@ describe('hvac', { skip: available() ?? false }, () => {
     ['hvac mounts secrets engines and auth methods', 'mounts'],
     ['hvac has identity tokens signed and verifies them', 'identity_tokens'],
     ['hvac uses the tools, keys and configuration of the system', 'system'],
+    ['hvac works in namespaces', 'namespaces'],
     ['hvac sets quotas and meets them', 'quotas'],
     ['hvac meets each failure as its own kind of error', 'errors'],
   ] as const) {

@@ -2,6 +2,8 @@
 import type { EnginePath, OperationName } from '../../src/engine/engine.ts';
 import type { Field } from '../../src/engine/fields.ts';
 import type { OpenMount } from '../../src/mounts/mounts.ts';
+import { ROOT_NAMESPACE } from '../../src/namespaces/namespace.ts';
+import { servedEverywhere } from '../../src/namespaces/restricted.ts';
 import type { Answer } from '../services/http.ts';
 import type { FailureNode } from './node.ts';
 
@@ -27,9 +29,13 @@ const METHODS: Readonly<Record<OperationName, string>> = {
 /** Would end the walk: the server with it, or a reply that never ends. */
 const UNWALKABLE = new Set(['sys/seal', 'sys/step-down', 'sys/init', 'sys/unseal', 'sys/monitor']);
 
-/** Of the mounts that are there now; the deletions last, so that what comes before finds something. */
+/** Of the mounts that are there now in the node's namespace; the deletions last, so that what comes before finds something. */
 export function endpoints(node: FailureNode): Endpoint[] {
-  const all = [...node.domains.mounts.root.all()].flatMap(endpointsOf);
+  const { mounts, namespaces, openSession } = node.domains;
+  const namespace = namespaces.below(ROOT_NAMESPACE, node.namespace) ?? ROOT_NAMESPACE;
+  const isServed = ({ mount, path }: Endpoint) =>
+    namespace === ROOT_NAMESPACE || mount.entry.type !== 'system' || servedEverywhere(path.pattern);
+  const all = [...mounts.table(openSession(), namespace.id).all()].flatMap(endpointsOf).filter(isServed);
   return all.sort((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'));
 }
 
@@ -91,8 +97,10 @@ export async function prepare(node: FailureNode): Promise<void> {
   await write('sys/auth/sample', { type: 'approle' });
   await write('sys/policies/acl/sample', { policy: POLICY });
   await write('sys/policies/password/sample', { policy: PASSWORD_POLICY });
-  await write('sys/config/ui/headers/sample', { values: ['value'] });
-  await write('sys/config/auditing/request-headers/sample', { hmac: true });
+  if (node.namespace === '') {
+    await write('sys/config/ui/headers/sample', { values: ['value'] });
+    await write('sys/config/auditing/request-headers/sample', { hmac: true });
+  }
   await write('auth/token/roles/sample', { allowed_policies: ['sample'] });
   await write('auth/userpass/users/sample', { password: 'password of sample' });
   await write('auth/approle/role/sample', { token_policies: ['sample'] });

@@ -61,6 +61,8 @@ export class FailureNode {
   readonly folder: string;
   rootToken = '';
   keys: readonly string[] = [];
+  /** Where requests go that do not say otherwise. */
+  namespace = '';
   #options: NodeOptions;
   readonly #temporary: TemporaryFolder;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
@@ -146,6 +148,7 @@ export class FailureNode {
       headers: {
         ...(token === '' ? {} : { 'X-Vault-Token': token }),
         ...(method === 'PATCH' ? { 'Content-Type': PATCH_TYPE } : {}),
+        ...(this.namespace === '' ? {} : { 'X-Vault-Namespace': this.namespace }),
         ...(payload === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(payload)) }),
         ...headers,
       },
