@@ -198,6 +198,8 @@ export class Lifecycle {
 
   /** Other automatic seals count from now on; the root key is wrapped by them as soon as the server is unsealed. */
   useSeals(configured: readonly ConfiguredSeal[]): void {
+    const names = configured.map(({ seal, disabled }) => (disabled ? `${seal.name} (disabled)` : seal.name));
+    this.#options.log.info('other seals count from now on', { seals: names.join(', ') });
     this.#options.seals.replace(configured);
     this.sealHealth.update();
     this.refreshSeals();

@@ -56,7 +56,13 @@ Commands for those who run the server: initialise, seal and unseal it, rotate it
         async () => (await import('./operator-rekey.ts')).rotateKeys,
       ),
     ],
-    ['seal', later('Seals the server', async () => (await import('./operator-seal.ts')).seal)],
+    [
+      'seal',
+      later(
+        'Seals the server, or with "status" shows which seals work',
+        async () => (await import('./operator-seal.ts')).seal,
+      ),
+    ],
     [
       'snapshot',
       later(
