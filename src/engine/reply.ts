@@ -29,6 +29,8 @@ export interface Reply {
   readonly renewed?: { readonly leaseId: string; readonly ttl: number; readonly renewable: boolean };
   /** System mounts only: a reply stored earlier, given back whole (unwrapping). */
   readonly whole?: UnknownRecord;
+  /** System mounts only: told once whether the reply went out; what was not may be taken back (new shares). */
+  readonly delivered?: (delivered: boolean) => void;
   /** System mounts only: done when the reply is audited and durable, before the caller gets it (sealing). */
   readonly last?: () => Promise<void>;
 }

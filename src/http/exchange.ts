@@ -137,7 +137,10 @@ export class ApiExchange implements Exchange {
 
   /** Only the first reply counts: one that comes after the time was over is dropped. */
   #reply(reply: WireReply): void {
-    if (this.#answered) return;
+    if (this.#answered) {
+      reply.delivered?.(false);
+      return;
+    }
     this.#context.replied?.(reply.status);
     if (this.#startedMs > 0) this.#log(reply.status);
     if (reply.stream) {
@@ -157,7 +160,9 @@ export class ApiExchange implements Exchange {
     );
     this.#answered = true;
     const { socket } = this.#connection;
-    if (bodiless || this.#head.method === 'HEAD') socket.write(head, 'latin1');
+    const { delivered } = reply;
+    if (delivered) socket.write(head + body, (error) => delivered(!error));
+    else if (bodiless || this.#head.method === 'HEAD') socket.write(head, 'latin1');
     else if (typeof body === 'string') socket.write(head + body);
     else {
       socket.cork();

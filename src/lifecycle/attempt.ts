@@ -3,6 +3,7 @@ import { InvalidRequest } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import { equalSecrets } from '../crypto/compare.ts';
 import { collectShares, type ShareCollector } from '../seal/shares.ts';
+import type { Proof, Protection } from './protection.ts';
 
 /** An attempt that nobody adds to for so long is forgotten, with the shares that were given. */
 const IDLE_MS_MAX = 24 * 60 * 60 * 1000;
@@ -40,14 +41,14 @@ export class Attempts<Settings> {
   }
 
   /** Throws `InvalidRequest` while one is under way. */
-  begin(settings: Settings, threshold: number): Attempt<Settings> {
+  begin(settings: Settings, thresholds: readonly number[]): Attempt<Settings> {
     const { clock, random } = this.#options;
     this.assertNone();
     this.#current = {
       nonce: random.uuid(),
       startedAtMs: clock.now(),
       settings,
-      shares: collectShares({ threshold, random }),
+      shares: collectShares({ thresholds, random }),
     };
     this.touch();
     return this.#current;
@@ -101,4 +102,20 @@ export async function giveShare(
   if (!key && shares.progress === before)
     throw new InvalidRequest('given key has already been provided during this operation');
   return key;
+}
+
+/** What the key of these shares proves; undefined: it proves nothing, but more shares may. Takes over `key`. */
+export async function proveShares(
+  shares: ShareCollector,
+  key: Buffer,
+  protection: Protection,
+): Promise<Proof | undefined> {
+  try {
+    const proof = await protection.prove(key);
+    shares.reset();
+    return proof;
+  } catch (error) {
+    if (error instanceof InvalidRequest && shares.progress > 0) return undefined;
+    throw error;
+  }
 }

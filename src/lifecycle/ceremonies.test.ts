@@ -13,6 +13,7 @@ import { openStore } from '../store/open.ts';
 import { Ceremonies } from './ceremonies.ts';
 import { decodeToken } from './generate-root.ts';
 import { Lifecycle } from './lifecycle.ts';
+import type { Delivery } from './protection.ts';
 import { configuredSeal, Seals } from './seals.ts';
 
 const TOKEN = 'hvs.abcdefghijklmnopqrstuvwx';
@@ -122,6 +123,62 @@ describe('with key shares', () => {
     assert.equal(await opens(node, old), false);
     assert.equal(await opens(node, made.keys!), true);
   });
+
+  /** Old shares are 2 of 3. Ends with the new ones on their way. */
+  async function handOut(counts: { secret_shares: number; secret_threshold: number }) {
+    const { unseal } = node.ceremonies.open;
+    const { nonce } = await start(counts);
+    await unseal.update({ key: old[0], nonce });
+    let delivery: Delivery | undefined;
+    const made = await unseal.update({ key: old[1], nonce }, (told) => {
+      delivery = told;
+    });
+    return { keys: made.keys!, delivery: delivery! };
+  }
+  for (const counts of [
+    { secret_shares: 2, secret_threshold: 2 },
+    { secret_shares: 4, secret_threshold: 3 },
+    { secret_shares: 1, secret_threshold: 1 },
+  ]) {
+    const { secret_shares: n, secret_threshold: t } = counts;
+    test(`new shares (${t} of ${n}) that could not be handed out are void, and the old ones hold`, async () => {
+      const { keys, delivery } = await handOut(counts);
+      await delivery(false);
+      assert.equal(await opens(node, keys), false);
+      assert.equal(await opens(node, old.slice(1)), true);
+      await node.ceremonies.rotateRoot();
+      assert.equal(await opens(node, old.slice(1)), true, 'their public key holds as well');
+      await delivery(true);
+      assert.equal(await opens(node, keys), false, 'who is late changes nothing');
+    });
+
+    test(`while nobody knows whether new shares (${t} of ${n}) arrived either open, and then those alone`, async () => {
+      for (const arrived of [false, true]) {
+        const { keys } = await handOut(counts);
+        await assert.rejects(node.ceremonies.rotateRoot(), /not settled/);
+        assert.equal(await opens(node, arrived ? keys.slice(-t) : old.slice(1)), true);
+        assert.equal(await opens(node, arrived ? old : keys), false);
+        assert.equal(await opens(node, arrived ? keys : old), true);
+        await node.ceremonies.rotateRoot();
+        assert.equal(await opens(node, arrived ? keys : old), true);
+        assert.equal(node.lifecycle.status().t, arrived ? t : 2);
+      }
+    });
+
+    test(`either settle it in a ceremony, too (${t} of ${n})`, async () => {
+      for (const arrived of [false, true]) {
+        const { keys } = await handOut(counts);
+        const { rootToken } = node.ceremonies.open;
+        const { nonce } = await rootToken.start({});
+        const given = arrived ? keys.slice(-t) : old.slice(1);
+        let complete = false;
+        for (const key of given) ({ complete } = await rootToken.update({ key, nonce }));
+        assert.equal(complete, true);
+        assert.equal(await opens(node, arrived ? old : keys), false);
+        assert.equal(await opens(node, given), true);
+      }
+    });
+  }
 
   test('what was not verified leaves no trace', async () => {
     const { unseal } = node.ceremonies.open;
@@ -285,6 +342,23 @@ describe('with an automatic seal', () => {
     assert.equal(await opens(node, old), false);
     assert.equal(await opens(node, made.keys!), true);
     assert.equal(await opensByItself(), true);
+  });
+
+  test('recovery shares that could not be handed out are void; where nobody knows, either are good', async () => {
+    const { recovery } = node.ceremonies.open;
+    for (const told of [false, undefined]) {
+      const { nonce } = await recovery.start({ secret_shares: 3, secret_threshold: 3 });
+      await recovery.update({ key: old[0], nonce });
+      let delivery: Delivery | undefined;
+      const made = await recovery.update({ key: old[1], nonce }, (each) => {
+        delivery = each;
+      });
+      if (told !== undefined) await delivery!(told);
+      assert.equal(await opensByItself(), true);
+      assert.equal(await opens(node, told === undefined ? made.keys! : old), true);
+      assert.equal(await opens(node, told === undefined ? old : made.keys!), false);
+      assert.equal(await opensByItself(), true);
+    }
   });
 
   test('the root key is replaced and everything that opened still opens', async () => {

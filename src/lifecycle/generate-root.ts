@@ -4,8 +4,8 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { zero } from '../crypto/zero.ts';
 import { encryptToPgpKey } from '../seal/pgp.ts';
-import { Attempts, giveShare } from './attempt.ts';
-import type { Protection } from './protection.ts';
+import { Attempts, giveShare, proveShares } from './attempt.ts';
+import type { Proof, Protection } from './protection.ts';
 import type { ShareInput } from './rekey.ts';
 
 /** `hvs.` and 24 characters; the one-time password must be as long. */
@@ -59,7 +59,7 @@ export class RootGeneration {
       throw new InvalidRequest(`OTP string is wrong length: it must have ${ROOT_TOKEN_LENGTH} bytes`);
     const made = request.otp || request.pgp_key ? '' : random.base62(ROOT_TOKEN_LENGTH);
     const hiding = request.pgp_key ? await hidingKey(request.pgp_key) : { otp: request.otp || made };
-    const { nonce } = this.#attempts.begin(hiding, protection.shares.secret_threshold);
+    const { nonce } = this.#attempts.begin(hiding, protection.thresholds);
     log.info('root generation started', { nonce });
     return { ...this.status(), otp: made };
   }
@@ -70,16 +70,24 @@ export class RootGeneration {
     const key = await giveShare(attempt.shares, share);
     this.#attempts.touch();
     if (!key) return this.status();
-    const before = { ...this.status(), progress: attempt.shares.threshold };
+    const before = this.status();
     try {
-      const encoded = await this.#authorized(key, attempt.settings);
-      return { ...before, complete: true, encoded_token: encoded, encoded_root_token: encoded };
+      const proof = await proveShares(attempt.shares, key, this.#options.protection);
+      if (!proof) return this.status();
+      const encoded = await this.#authorized(proof, attempt.settings);
+      this.#attempts.end();
+      return {
+        ...before,
+        progress: before.required,
+        complete: true,
+        encoded_token: encoded,
+        encoded_root_token: encoded,
+      };
     } catch (error) {
+      this.#attempts.end();
       throw error instanceof InvalidRequest
         ? new InvalidRequest(`${error.message}; root generation ended`)
         : error;
-    } finally {
-      this.#attempts.end();
     }
   }
 
@@ -94,11 +102,11 @@ export class RootGeneration {
     this.#attempts.end();
   }
 
-  async #authorized(key: Buffer, hiding: Hiding): Promise<string> {
+  async #authorized(proof: Proof, hiding: Hiding): Promise<string> {
     const { protection, createRootToken, log } = this.#options;
-    const { rootKey, seal } = await protection.prove(key);
-    zero(rootKey);
-    seal.close();
+    zero(proof.rootKey);
+    proof.seal.close();
+    await protection.settle(proof);
     const token = await createRootToken();
     log.info('root generation complete');
     return 'otp' in hiding

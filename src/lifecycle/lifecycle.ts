@@ -20,6 +20,7 @@ import {
 import { RECOVERY, SHAMIR } from '../seal/shamir.ts';
 import { collectShares, type ShareCollector } from '../seal/shares.ts';
 import type { Store, Transaction } from '../store/store.ts';
+import { proveShares } from './attempt.ts';
 import {
   checkInitialization,
   type Initialization,
@@ -312,7 +313,11 @@ export class Lifecycle {
     const { log } = this.#options;
     const shareKey = Buffer.from(key);
     try {
-      const { rootKey, seal } = await this.protection.prove(key);
+      if (migration && this.protection.unsettled)
+        throw new InvalidRequest('unseal without migrate first: it is not settled which shares hold');
+      const proof = await proveShares(this.#shares(), key, this.protection);
+      if (!proof) return;
+      const { rootKey, seal } = proof;
       seal.close();
       if (migration) {
         await migrate(migration, { shareKey, rootKey }, this.#migrationParts);
@@ -320,6 +325,7 @@ export class Lifecycle {
       } else if (this.#migration)
         log.warn('unsealed without the migration of the seal that the configuration asks for');
       if (this.sealed) await this.#unsealWith(rootKey);
+      await this.protection.settle(proof);
       rootKey.fill(0);
     } finally {
       shareKey.fill(0);
@@ -408,11 +414,11 @@ export class Lifecycle {
   }
 
   #shares(): ShareCollector {
-    const threshold = this.#sharesConfig()?.secret_threshold ?? 1;
-    // Rekeying may have changed the threshold.
-    if (this.#collector?.threshold !== threshold) {
+    const { thresholds } = this.protection;
+    // Rekeying may have changed them.
+    if (!this.#collector || !isDeepStrictEqual(this.#collector.thresholds, thresholds)) {
       this.#collector?.reset();
-      this.#collector = collectShares({ threshold, random: this.#options.random });
+      this.#collector = collectShares({ thresholds, random: this.#options.random });
     }
     return this.#collector;
   }

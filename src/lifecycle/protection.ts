@@ -1,5 +1,6 @@
 import type { Barrier } from '../barrier/barrier.ts';
-import { InvalidRequest } from '../base/errors.ts';
+import { CorruptRecord, InvalidRequest, unlessCorrupt } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import {
   type Seal,
@@ -9,7 +10,7 @@ import {
   type WrappingSeal,
   wrapWithAll,
 } from '../seal/seal.ts';
-import { RECOVERY, SHAMIR, shamirSeal, wrapForShares } from '../seal/shamir.ts';
+import { publicKeyOfShares, RECOVERY, SHAMIR, shamirSeal, wrapForShares } from '../seal/shamir.ts';
 import { invalidKey } from '../seal/shares.ts';
 import type { Store, Transaction } from '../store/store.ts';
 import type { Seals } from './seals.ts';
@@ -33,6 +34,8 @@ export interface ShareBackup {
 const PUBLIC_KEY = { under: 'core/', key: 'shares-public-key' } as const;
 const ROOT_KEY_BYTES = 32;
 
+const PREVIOUS = 'core/previous-shares';
+
 const BACKUP: Readonly<Record<ShareKind, string>> = {
   unseal: 'core/unseal-keys-backup',
   recovery: 'core/recovery-keys-backup',
@@ -50,7 +53,30 @@ export interface ProtectionChange {
   readonly backup?: ShareBackup | undefined;
   /** Whether the records wrap another root key than the present one. */
   readonly newRootKey: boolean;
+  /** The root key for the shares that are replaced: they open as well, until somebody is known to have the new ones. */
+  readonly previous?: WrappedKey;
 }
+
+/** Shares that were replaced by others of which nobody is known to have them; they are as good as those. */
+interface PreviousShares {
+  readonly id: string;
+  readonly kind: ShareKind;
+  readonly wrapped: WrappedKey;
+  readonly config: SealConfig;
+  readonly backup?: ShareBackup;
+}
+
+/** The root key, by shares that somebody gave. */
+export interface Proof {
+  readonly rootKey: Buffer;
+  /** Over the key of these shares; the caller closes it. */
+  readonly seal: Seal;
+  /** Where these are the previous shares: their public key. */
+  readonly previousPublicKey?: Buffer;
+}
+
+/** New shares on their way to their holders: told how that ended, by which they hold alone, or the previous ones again. */
+export type Delivery = (delivered: boolean) => Promise<void>;
 
 /** What key shares or recovery shares are, after one became the other. */
 export interface ProtectionMigration {
@@ -65,6 +91,7 @@ export interface ProtectionOptions {
   barrier: Barrier;
   seals: Seals;
   random: Random;
+  log: Logger;
 }
 
 /** How the root key of an initialised server is wrapped; used by the key ceremonies, one change at a time. */
@@ -91,21 +118,50 @@ export class Protection {
     return this.#read<WrappedKey[]>(ROOT_KEY) ?? [];
   }
 
+  /** How many shares may be enough; more than one number while it is not settled which shares hold. */
+  get thresholds(): readonly number[] {
+    const counts = [this.shares, this.#previous?.config].map((config) => config?.secret_threshold);
+    return [...new Set(counts.filter((count) => count !== undefined))].sort((a, b) => a - b);
+  }
+
+  /** Whether the shares before the present ones open as well. */
+  get unsettled(): boolean {
+    return this.#previous !== undefined;
+  }
+
   /**
-   * The root key by the key that shares gave, and the seal over that key, which the caller closes. Takes over `key`.
-   * Rejects with `InvalidRequest` when a share was wrong.
+   * The root key by the key that shares gave, the present or else the previous ones. Takes over `key`. Rejects with
+   * `InvalidRequest` when a share was wrong. Whoever goes on with it settles which shares hold.
    */
-  async prove(key: Buffer): Promise<{ rootKey: Buffer; seal: Seal }> {
+  async prove(key: Buffer): Promise<Proof> {
     const name = this.hasRecovery ? RECOVERY : SHAMIR;
-    const wrapped = this.records.find((record) => record.seal === name);
+    const present = this.records.find((record) => record.seal === name);
+    const previous = this.#previous?.wrapped;
+    const previousPublicKey = previous && publicKeyOfShares(key);
     const seal = shamirSeal({ key, random: this.#options.random, name });
     try {
-      if (!wrapped) throw new InvalidRequest('no key shares belong to this server');
-      return { rootKey: await seal.unwrap(wrapped), seal };
+      if (!present) throw new InvalidRequest('no key shares belong to this server');
+      const rootKey = await unwrapOr(seal, present);
+      if (rootKey) return { rootKey, seal };
+      if (previous)
+        return {
+          rootKey: await seal.unwrap(previous),
+          seal,
+          ...(previousPublicKey && { previousPublicKey }),
+        };
+      throw invalidKey();
     } catch (error) {
       seal.close();
       throw error instanceof UnwrapFailed ? invalidKey() : error;
     }
+  }
+
+  /** The shares that gave this proof hold from now on, and alone. Resolves when that is durable. */
+  async settle({ previousPublicKey }: Proof): Promise<void> {
+    const previous = this.#previous;
+    if (!previous) return;
+    if (previousPublicKey) await this.#restore(previous, previousPublicKey);
+    else await this.#deletePrevious();
   }
 
   /**
@@ -114,6 +170,10 @@ export class Protection {
    */
   async rotateRoot(): Promise<void> {
     const { barrier, store, random } = this.#options;
+    if (this.unsettled)
+      throw new InvalidRequest(
+        'it is not settled whether the old or the new shares hold: unseal with either, or begin a ceremony with them',
+      );
     const kept = barrier.view(store.begin(), PUBLIC_KEY.under).get<string>(PUBLIC_KEY.key);
     if (kept === undefined)
       throw new InvalidRequest('the public key of the shares is not known: make new shares first');
@@ -157,19 +217,74 @@ export class Protection {
     return records;
   }
 
-  /** Resolves when the change is durable. `rootKey`, where it is new, stays the caller's. */
-  async replace(change: ProtectionChange, rootKey: Buffer): Promise<void> {
+  /**
+   * Resolves when the change is durable. `rootKey`, where it is new, stays the caller's. With `previous`, whoever
+   * gets the delivery must tell how it ended.
+   */
+  async replace(change: ProtectionChange, rootKey: Buffer): Promise<Delivery> {
     const { store, barrier } = this.#options;
     const transaction = store.begin();
-    const write = (key: string, value: unknown) => transaction.put(key, Buffer.from(JSON.stringify(value)));
-    write(ROOT_KEY, change.records);
-    if (change.config) {
-      write(change.kind === 'recovery' ? RECOVERY_CONFIG : CONFIG, change.config);
-      if (change.backup) write(BACKUP[change.kind], change.backup);
-      else transaction.delete(BACKUP[change.kind]);
-    }
+    const previous = change.previous && this.#keepPrevious(transaction, change, change.previous);
+    if (!previous) transaction.delete(PREVIOUS);
+    writeJson(transaction, ROOT_KEY, change.records);
+    if (change.config) this.#writeShares(transaction, change.kind, change.config, change.backup);
     if (change.publicKey) this.keepPublicKey(transaction, change.publicKey);
     await store.durable(change.newRootKey ? barrier.rekey(transaction, rootKey) : transaction.apply());
+    return async (delivered) => {
+      if (!previous || this.#previous?.id !== previous.shares.id) return;
+      if (delivered) await this.#deletePrevious();
+      else await this.#restore(previous.shares, previous.publicKey);
+    };
+  }
+
+  #keepPrevious(transaction: Transaction, { kind }: ProtectionChange, wrapped: WrappedKey) {
+    const { barrier, random } = this.#options;
+    const kept = barrier.view(transaction, PUBLIC_KEY.under).get<string>(PUBLIC_KEY.key);
+    const backup = this.backup(kind);
+    const shares: PreviousShares = {
+      id: random.uuid(),
+      kind,
+      wrapped,
+      config: this.shares,
+      ...(backup && { backup }),
+    };
+    writeJson(transaction, PREVIOUS, shares);
+    return { shares, publicKey: kept === undefined ? undefined : Buffer.from(kept, 'base64') };
+  }
+
+  get #previous(): PreviousShares | undefined {
+    return unlessCorrupt(() => this.#read<PreviousShares>(PREVIOUS), undefined);
+  }
+
+  async #deletePrevious(): Promise<void> {
+    const { store } = this.#options;
+    const transaction = store.begin();
+    transaction.delete(PREVIOUS);
+    await store.durable(transaction.apply());
+  }
+
+  async #restore(shares: PreviousShares, publicKey: Buffer | undefined): Promise<void> {
+    const { store } = this.#options;
+    const transaction = store.begin();
+    transaction.delete(PREVIOUS);
+    const records = this.records.map((record) =>
+      record.seal === shares.wrapped.seal ? shares.wrapped : record,
+    );
+    writeJson(transaction, ROOT_KEY, records);
+    this.#writeShares(transaction, shares.kind, shares.config, shares.backup);
+    if (publicKey) this.keepPublicKey(transaction, publicKey);
+    await store.durable(transaction.apply());
+  }
+
+  #writeShares(
+    transaction: Transaction,
+    kind: ShareKind,
+    config: SealConfig,
+    backup: ShareBackup | undefined,
+  ): void {
+    writeJson(transaction, kind === 'recovery' ? RECOVERY_CONFIG : CONFIG, config);
+    if (backup) writeJson(transaction, BACKUP[kind], backup);
+    else transaction.delete(BACKUP[kind]);
   }
 
   /** Resolves when the records of the same root key are durable, and with the seals they name the first one's type. */
@@ -177,9 +292,9 @@ export class Protection {
     const { store } = this.#options;
     const config = this.#read<SealConfig>(CONFIG);
     const transaction = store.begin();
-    const write = (key: string, value: unknown) => transaction.put(key, Buffer.from(JSON.stringify(value)));
-    write(ROOT_KEY, records);
-    if (config && type !== undefined && config.type !== type) write(CONFIG, { ...config, type });
+    writeJson(transaction, ROOT_KEY, records);
+    if (config && type !== undefined && config.type !== type)
+      writeJson(transaction, CONFIG, { ...config, type });
     await store.durable(transaction.apply());
   }
 
@@ -188,11 +303,10 @@ export class Protection {
     const { store } = this.#options;
     const [from, to] = recovery ? [BACKUP.unseal, BACKUP.recovery] : [BACKUP.recovery, BACKUP.unseal];
     const transaction = store.begin();
-    const write = (key: string, value: unknown) => transaction.put(key, Buffer.from(JSON.stringify(value)));
     const backup = transaction.get(from);
-    write(ROOT_KEY, records);
-    write(CONFIG, config);
-    if (recovery) write(RECOVERY_CONFIG, recovery);
+    writeJson(transaction, ROOT_KEY, records);
+    writeJson(transaction, CONFIG, config);
+    if (recovery) writeJson(transaction, RECOVERY_CONFIG, recovery);
     else transaction.delete(RECOVERY_CONFIG);
     transaction.delete(from);
     if (backup) transaction.put(to, Buffer.from(backup));
@@ -213,6 +327,26 @@ export class Protection {
 
   #read<T>(key: string): T | undefined {
     const bytes = this.#options.store.begin().get(key);
-    return bytes && (JSON.parse(Buffer.from(bytes).toString()) as T);
+    if (!bytes) return undefined;
+    try {
+      return JSON.parse(Buffer.from(bytes).toString()) as T;
+    } catch (cause) {
+      this.#options.log.error('a stored record is damaged', { key });
+      throw new CorruptRecord(key, { cause });
+    }
+  }
+}
+
+function writeJson(transaction: Transaction, key: string, value: unknown): void {
+  transaction.put(key, Buffer.from(JSON.stringify(value)));
+}
+
+/** Undefined where the key does not fit. */
+async function unwrapOr(seal: Seal, wrapped: WrappedKey): Promise<Buffer | undefined> {
+  try {
+    return await seal.unwrap(wrapped);
+  } catch (error) {
+    if (error instanceof UnwrapFailed) return undefined;
+    throw error;
   }
 }

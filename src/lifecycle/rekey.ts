@@ -8,9 +8,9 @@ import { encryptShares } from '../seal/pgp.ts';
 import type { Seal, WrappedKey } from '../seal/seal.ts';
 import { RECOVERY, SHAMIR, unwrapWithShares } from '../seal/shamir.ts';
 import { checkShareCounts, collectShares, type ShareCollector } from '../seal/shares.ts';
-import { Attempts, giveShare } from './attempt.ts';
+import { Attempts, giveShare, proveShares } from './attempt.ts';
 import { makeShares } from './initialization.ts';
-import type { Protection, ProtectionChange, ShareBackup, ShareKind } from './protection.ts';
+import type { Delivery, Proof, Protection, ProtectionChange, ShareBackup, ShareKind } from './protection.ts';
 
 const ROOT_KEY_BYTES = 32;
 
@@ -111,7 +111,7 @@ export class Rekey {
     const { protection, kind, log } = this.#options;
     this.#attempts.assertNone();
     const settings = await checkSettings(request, kind, protection.hasRecovery);
-    const { nonce } = this.#attempts.begin(settings, protection.shares.secret_threshold);
+    const { nonce } = this.#attempts.begin(settings, protection.thresholds);
     log.info('rekey started', { kind, nonce, shares: settings.shares, threshold: settings.threshold });
     return this.status();
   }
@@ -119,8 +119,14 @@ export class Rekey {
   /**
    * Takes one of the present shares. With the last, the reply has the new ones, which hold from then on (or once they
    * are verified). Rejects with `InvalidRequest`; wrong shares end the attempt.
+   *
+   * `deliver` takes what is to be told when the reply with new shares has gone out, or could not: until then the present
+   * ones hold as well. Without it, it has.
    */
-  async update({ key: share, nonce }: ShareInput): Promise<RekeyReply> {
+  async update(
+    { key: share, nonce }: ShareInput,
+    deliver?: (delivery: Delivery) => void,
+  ): Promise<RekeyReply> {
     const attempt = this.#attempts.find(nonce);
     if (this.#unverified)
       throw new InvalidRequest('rekey operation already authorized; the new keys must be verified');
@@ -128,7 +134,12 @@ export class Rekey {
     this.#attempts.touch();
     if (!key) return this.status();
     try {
-      return await this.#authorized(key, attempt.nonce, attempt.settings);
+      const proof = await proveShares(attempt.shares, key, this.#options.protection);
+      if (!proof) return this.status();
+      const { reply, delivery } = await this.#authorized(proof, attempt.nonce, attempt.settings);
+      if (deliver) deliver(this.#logged(delivery));
+      else await delivery(true);
+      return reply;
     } catch (error) {
       this.#attempts.end();
       throw error instanceof InvalidRequest ? new InvalidRequest(`${error.message}; rekey ended`) : error;
@@ -181,25 +192,37 @@ export class Rekey {
     this.#attempts.end();
   }
 
-  async #authorized(key: Buffer, nonce: string, settings: RekeySettings): Promise<RekeyReply> {
+  #logged(delivery: Delivery): Delivery {
+    const { log, kind } = this.#options;
+    return async (delivered) => {
+      await delivery(delivered);
+      if (!delivered) log.warn('the new shares could not be handed out: the old ones hold', { kind });
+    };
+  }
+
+  async #authorized(
+    proof: Proof,
+    nonce: string,
+    settings: RekeySettings,
+  ): Promise<{ reply: RekeyReply; delivery: Delivery }> {
     const { protection, kind } = this.#options;
-    const { rootKey, seal } = await protection.prove(key);
+    const { rootKey, seal } = proof;
     const newRootKey = kind === 'unseal' ? this.#options.random.bytes(ROOT_KEY_BYTES) : rootKey;
     try {
+      await protection.settle(proof);
       if (kind === 'unseal' && protection.hasRecovery) {
         const records = await protection.wrapWithSeals(newRootKey, seal);
-        await this.#replace({ kind, records, newRootKey: true }, newRootKey);
-        return { ...shownOf(settings, nonce), keys: null, keys_base64: null };
+        const delivery = await this.#replace({ kind, records, newRootKey: true }, newRootKey);
+        return { reply: { ...shownOf(settings, nonce), keys: null, keys_base64: null }, delivery };
       }
-      const made = await this.#makeShares(newRootKey, nonce, settings);
-      if (settings.verify) this.#unverified = made.unverified;
-      else await this.#replace(made.unverified.change, newRootKey);
-      return {
-        ...shownOf(settings, nonce),
-        keys: made.keys,
-        keys_base64: made.keys_base64,
-        ...(settings.verify ? { verification_nonce: made.unverified.nonce } : {}),
-      };
+      const { keys, keys_base64, unverified } = await this.#makeShares(newRootKey, nonce, settings);
+      const shown = { ...shownOf(settings, nonce), keys, keys_base64 };
+      if (settings.verify) {
+        this.#unverified = unverified;
+        return { reply: { ...shown, verification_nonce: unverified.nonce }, delivery: async () => {} };
+      }
+      const previous = await seal.wrap(newRootKey);
+      return { reply: shown, delivery: await this.#replace({ ...unverified.change, previous }, newRootKey) };
     } finally {
       seal.close();
       zero(rootKey, newRootKey);
@@ -229,20 +252,22 @@ export class Rekey {
       backup,
       newRootKey: kind === 'unseal',
     };
-    const shares = collectShares({ threshold: settings.threshold, random });
+    const shares = collectShares({ thresholds: [settings.threshold], random });
     return { keys, keys_base64, unverified: { nonce: random.uuid(), change, wrapped, shares } };
   }
 
-  async #replace(change: ProtectionChange, rootKey: Buffer): Promise<void> {
+  async #replace(change: ProtectionChange, rootKey: Buffer): Promise<Delivery> {
     const { protection, log, replaced } = this.#options;
+    let delivery: Delivery;
     try {
-      await protection.replace(change, rootKey);
+      delivery = await protection.replace(change, rootKey);
     } finally {
       rootKey.fill(0);
     }
     log.info('rekey complete', { kind: change.kind, new_root_key: change.newRootKey });
     this.#attempts.end();
     replaced();
+    return delivery;
   }
 
   #toVerify(): Unverified {

@@ -9,9 +9,10 @@ export function answer(exchange: Exchange): WireReply {
   const headers = own ? { headers: own } : {};
   if (reply?.raw) return { status: reply.status ?? 200, ...headers, raw: reply.raw };
   if (reply?.stream) return { status: 200, ...headers, stream: reply.stream };
-  if (exchange.wrapInfo) return { status: 200, ...headers, body: wrappedBody(exchange) };
-  if (!body) return { status: reply?.status ?? 204, ...headers };
-  return { status: reply?.status ?? 200, ...headers, body };
+  const told = reply?.delivered ? { delivered: reply.delivered } : {};
+  if (exchange.wrapInfo) return { status: 200, ...headers, ...told, body: wrappedBody(exchange) };
+  if (!body) return { status: reply?.status ?? 204, ...headers, ...told };
+  return { status: reply?.status ?? 200, ...headers, ...told, body };
 }
 
 /** Engines of the host may set any header; others only what the mount is tuned to let through. */

@@ -126,7 +126,8 @@ function resume(exchange: Exchange, step: number, waiting: Promise<void>): Promi
 
 /** A failed request changes nothing, but it is in the audit log, and a token's last use is spent all the same. */
 async function refuse(exchange: Exchange, error: unknown): Promise<never> {
-  const { session, parts } = exchange;
+  const { session, parts, reply } = exchange;
+  reply?.delivered?.(false);
   session.discard();
   if (!(error instanceof CofferError)) {
     parts.log.error('a request failed unexpectedly', {

@@ -38,6 +38,8 @@ export interface WireReply {
   readonly headers?: Readonly<Record<string, string>>;
   /** JSON, ending in a newline as Vault's does; undefined sends none. */
   readonly body?: UnknownRecord;
+  /** Told once whether the reply was handed to the network. */
+  readonly delivered?: (delivered: boolean) => void;
   readonly raw?: { readonly contentType: string; readonly body: string | Buffer };
   /** For streaming endpoints (sys/monitor, snapshots). */
   readonly stream?: { readonly contentType: string; readonly body: AsyncIterable<string | Buffer> };

@@ -47,7 +47,7 @@ test('a Shamir seal unwraps with enough of its shares', async () => {
   const { seal, shares } = await createShamirSeal({ shares: 5, threshold: 3, random });
   const wrapped = JSON.parse(JSON.stringify(await seal.wrap(rootKey)));
   seal.close();
-  const collector = collectShares({ threshold: 3, random });
+  const collector = collectShares({ thresholds: [3], random });
   let key: Buffer | undefined;
   for (const share of shares.slice(2)) key = await collector.submit(share.toString('base64'));
   assert.deepEqual(await unwrapWithShares({ key: key!, wrapped, random }), rootKey);
@@ -57,7 +57,7 @@ test('a Shamir seal unwraps with enough of its shares', async () => {
 test('a wrong share is an invalid key, after which all are given again', async () => {
   const { seal, shares } = await createShamirSeal({ shares: 3, threshold: 2, random });
   const wrapped = await seal.wrap(rootKey);
-  const collector = collectShares({ threshold: 2, random });
+  const collector = collectShares({ thresholds: [2], random });
   await collector.submit(shares[0]!.toString('hex'));
   shares[1]![5]! ^= 1;
   const key = await collector.submit(shares[1]!.toString('hex'));
@@ -89,7 +89,7 @@ test('recovery shares unseal when the automatic seal is gone', async () => {
   const recovery = await createShamirSeal({ shares: 2, threshold: 2, random, name: RECOVERY });
   const { records } = await wrapWithAll([automatic, recovery.seal], rootKey);
   const wrapped = records.find((record) => record.seal === RECOVERY)!;
-  const collector = collectShares({ threshold: 2, random });
+  const collector = collectShares({ thresholds: [2], random });
   await collector.submit(recovery.shares[0]!.toString('hex'));
   const key = await collector.submit(recovery.shares[1]!.toString('hex'));
   assert.deepEqual(await unwrapWithShares({ key: key!, wrapped, random }), rootKey);

@@ -82,7 +82,7 @@ test('shares that cannot belong together are an invalid key', async () => {
 test('a collector counts each share once, gives the key at the threshold and starts over', async () => {
   const key = systemRandom.bytes(32);
   const shares = await splitKey(key, { shares: 3, threshold: 2 });
-  const collector = collectShares({ threshold: 2, random: systemRandom });
+  const collector = collectShares({ thresholds: [2], random: systemRandom });
   assert.deepEqual([collector.progress, collector.nonce], [0, '']);
   assert.equal(await collector.submit(shares[0]!.toString('hex')), undefined);
   const { nonce } = collector;

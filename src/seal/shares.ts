@@ -77,21 +77,30 @@ export function invalidKey(): InvalidRequest {
 
 /** Collects shares of one ceremony (unseal, rekey, generate-root) until there are enough. */
 export interface ShareCollector {
-  readonly threshold: number;
+  /** How many may be enough; rising. Where there are several, the first that gives the right key counts. */
+  readonly thresholds: readonly number[];
   /** How many different shares are there. */
   readonly progress: number;
   /** A uuid while shares are being collected; '' before the first. */
   readonly nonce: string;
   /**
-   * Adds a share (hex or base64); one that is there already counts once. With the last one it resolves to the key and
-   * starts over; the caller proves the key by unwrapping, and zeroes it. Rejects with `InvalidRequest`.
+   * Adds a share (hex or base64); one that is there already counts once. With as many as a threshold it resolves to the
+   * key, which the caller proves by unwrapping, and zeroes; at the last threshold it starts over. Rejects with
+   * `InvalidRequest`.
    */
   submit(share: string): Promise<Buffer | undefined>;
   /** Forgets the shares. */
   reset(): void;
 }
 
-export function collectShares({ threshold, random }: { threshold: number; random: Random }): ShareCollector {
+export function collectShares({
+  thresholds,
+  random,
+}: {
+  thresholds: readonly number[];
+  random: Random;
+}): ShareCollector {
+  const last = Math.max(...thresholds);
   let shares: Buffer[] = [];
   let nonce = '';
   const reset = (): void => {
@@ -100,7 +109,7 @@ export function collectShares({ threshold, random }: { threshold: number; random
     nonce = '';
   };
   return {
-    threshold,
+    thresholds,
     get progress() {
       return shares.length;
     },
@@ -115,11 +124,18 @@ export function collectShares({ threshold, random }: { threshold: number; random
       }
       if (shares.length === 0) nonce = random.uuid();
       shares.push(share);
-      if (shares.length < threshold) return undefined;
-      const complete = shares;
-      shares = [];
-      reset();
-      return combineShares(complete).finally(() => zero(...complete));
+      if (!thresholds.includes(shares.length)) return undefined;
+      const given = shares.map((each) => Buffer.from(each));
+      const isLast = shares.length === last;
+      if (isLast) reset();
+      try {
+        return await combineShares(given);
+      } catch (error) {
+        if (isLast) throw error;
+        return undefined;
+      } finally {
+        zero(...given);
+      }
     },
     reset,
   };

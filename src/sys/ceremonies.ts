@@ -6,7 +6,7 @@ import { boolean, integer, list, text } from '../engine/fields.ts';
 import { dataReply, type Reply } from '../engine/reply.ts';
 import type { CeremonySet } from '../lifecycle/ceremonies.ts';
 import { decodeToken } from '../lifecycle/generate-root.ts';
-import type { ShareKind } from '../lifecycle/protection.ts';
+import type { Delivery, ShareKind } from '../lifecycle/protection.ts';
 import type { RekeyRequest, ShareInput } from '../lifecycle/rekey.ts';
 import { type SystemContext, systemPath } from '../mounts/system-context.ts';
 import type { SystemParts } from './parts.ts';
@@ -58,31 +58,42 @@ class Door {
     return this.open ? { public: true } : { sudo: true };
   }
 
-  read(run: (set: CeremonySet, input: CeremonyInput) => Shown | Promise<Shown>) {
+  read(run: Step) {
     return this.#operation(undefined, run);
   }
 
-  start(run: (set: CeremonySet, input: CeremonyInput) => Shown | Promise<Shown>) {
+  start(run: Step) {
     return this.#operation('begun', run);
   }
 
   /** `what` was done, for the log: there everybody sees who began, went on with or ended a ceremony, and from where. */
-  change(what: string, run: (set: CeremonySet, input: CeremonyInput) => Shown | Promise<Shown>) {
+  change(what: string, run: Step) {
     return this.#operation(what, run);
   }
 
-  #operation(
-    what: string | undefined,
-    run: (set: CeremonySet, input: CeremonyInput) => Shown | Promise<Shown>,
-  ) {
+  #operation(what: string | undefined, run: Step) {
     return {
       outside: true,
       handler: async (context: SystemContext, input: CeremonyInput): Promise<Reply | undefined> => {
         this.#admit(context, what);
-        const data = await this.#logged(context, what, (set) => run(set, input));
+        let delivery: Delivery | undefined;
+        const deliver = (told: Delivery): void => {
+          delivery = told;
+        };
+        const data = await this.#logged(context, what, (set) => run(set, input, deliver));
         if (!data) return undefined;
-        return this.open ? { data, topLevel: 'only' } : { data };
+        const delivered = delivery && { delivered: this.#told(delivery) };
+        return this.open ? { data, topLevel: 'only', ...delivered } : { data, ...delivered };
       },
+    };
+  }
+
+  /** Nobody waits for it: where it comes too late, because the server seals, the next unsealing settles it. */
+  #told(delivery: Delivery): (delivered: boolean) => void {
+    return (delivered) => {
+      this.#parts.ceremonies
+        .step(() => delivery(delivered))
+        .catch((error) => this.#log.error('it is not settled yet which shares hold', { error }));
     };
   }
 
@@ -118,6 +129,11 @@ class Door {
 }
 
 type Shown = UnknownRecord | undefined;
+type Step = (
+  set: CeremonySet,
+  input: CeremonyInput,
+  deliver: (delivery: Delivery) => void,
+) => Shown | Promise<Shown>;
 type CeremonyInput = RekeyRequest &
   Partial<ShareInput> & {
     readonly otp?: string | undefined;
@@ -158,7 +174,9 @@ function rekeyPaths(door: Door, kind: ShareKind, prefix: string): EnginePath[] {
       summary: 'Takes one of the present shares; with enough of them, shows the new ones.',
       ...door.access,
       fields: SHARE,
-      operations: { write: door.change('continued', (set, input) => set[kind].update(input)) },
+      operations: {
+        write: door.change('continued', (set, input, deliver) => set[kind].update(input, deliver)),
+      },
     }),
     systemPath({
       pattern: `${prefix}/verify`,

@@ -13,6 +13,7 @@ const PROTECTED = new Set([
   'core/seal-config',
   'core/recovery-config',
   'core/cluster',
+  'core/previous-shares',
   // Rotating the root key and retiring keys rely on them.
   'core/shares-public-key',
   'core/reencryption',
