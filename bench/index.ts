@@ -12,6 +12,7 @@ import { type Parameters, readParameters } from './parameters.ts';
 import { formatReport, type Report } from './report.ts';
 import { benchmarkRequests } from './requests.ts';
 import { benchmarkSignatures } from './signatures.ts';
+import { benchmarkSnapshot } from './snapshot.ts';
 
 type Benchmark = (parameters: Parameters) => Promise<Report>;
 
@@ -19,6 +20,7 @@ const BUDGETED: ReadonlyMap<string, Benchmark> = new Map([
   ['requests', benchmarkRequests],
   ['signatures', benchmarkSignatures],
   ['leases', benchmarkLeases],
+  ['snapshot', benchmarkSnapshot],
   ['cli', benchmarkCommandLine],
 ]);
 /** Programs that print as they go. */

@@ -5,9 +5,10 @@ export interface Parameters {
   readonly connections: number;
   /** A part of the names of the rows to measure; all by default. */
   readonly only: string;
-  /** Records of the long list. */
+  /** Records of the long list, and small ones of the snapshot. */
   readonly keys: number;
   readonly leases: number;
+  readonly snapshotMebibytes: number;
   /** How often each command is started. */
   readonly starts: number;
   /** How to run `coffer` as it is shipped. */
@@ -29,6 +30,7 @@ export function readParameters(
     only: environment.BENCH_ONLY ?? '',
     keys: number('BENCH_KEYS', 10_000),
     leases: number('BENCH_LEASES', 1_000_000),
+    snapshotMebibytes: number('BENCH_SNAPSHOT_MIB', 512),
     starts: number('BENCH_STARTS', 20),
     program,
   };

@@ -10,6 +10,7 @@ const TINY = {
   BENCH_CONNECTIONS: '4',
   BENCH_KEYS: '100',
   BENCH_LEASES: '500',
+  BENCH_SNAPSHOT_MIB: '1',
   BENCH_STARTS: '1',
 };
 
@@ -26,7 +27,7 @@ test('the benchmarks measure everything that has a budget, and no request fails'
   for (const row of rows) assert.match(row, /\s0$/, row);
   assert.deepEqual(
     others.map((text) => text.split(/[:,]/, 1)[0]?.replace(/^\d+/, 'some')),
-    ['Signatures', 'Leases', 'Command line', 'some budgets kept'],
+    ['Signatures', 'Leases', 'Snapshots', 'Command line', 'some budgets kept'],
   );
   if (process.platform === 'linux') assert.doesNotMatch(stdout, /NaN/);
 });
@@ -36,6 +37,6 @@ test('a benchmark that does not exist is named', async () => {
   assert.equal(code, 2);
   assert.match(
     stderr,
-    /^There is no benchmark flux; there are requests, signatures, leases, cli, http, store\./,
+    /^There is no benchmark flux; there are requests, signatures, leases, snapshot, cli, http, store\./,
   );
 });

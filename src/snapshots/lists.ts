@@ -4,10 +4,14 @@ import { turn } from '../base/turn.ts';
 import type { SnapshotRecord } from '../snapshot-file/format.ts';
 
 /** Read in one go, before requests are let in again. */
-const LIST_BYTES = 64 * 1024;
+const LIST_BYTES = 256 * 1024;
 const LIST_MS = 1;
 /** Records read between two looks at the clock. */
 const LOOK_EVERY = 16;
+/** Where others took longer than this of a turn, the server is busy: then so many times as long is left to them. */
+const BUSY_MS = 1;
+const PAUSE_FACTOR = 2;
+const PAUSE_MS_MAX = 100;
 /** A past state of the store that nobody reads on is let go after this, because its space cannot be used again until then. */
 const STALL_MS_MAX = 5 * 60_000;
 
@@ -35,13 +39,23 @@ export function inLists(
         cancel = clock.after(STALL_MS_MAX, release);
         yield list;
         if (!more) return;
-        await turn();
+        await giveWay(clock);
       }
     } finally {
       cancel();
       release();
     }
   })();
+}
+
+async function giveWay(clock: Clock): Promise<void> {
+  const startMs = clock.monotonic();
+  await turn();
+  const othersMs = clock.monotonic() - startMs;
+  if (othersMs < BUSY_MS) return;
+  await new Promise<void>((resolve) => {
+    clock.after(Math.min(othersMs * PAUSE_FACTOR, PAUSE_MS_MAX), resolve);
+  });
 }
 
 function readList(
