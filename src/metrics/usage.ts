@@ -63,6 +63,8 @@ export class UsageGauges {
   constructor(parts: UsageParts) {
     this.#parts = parts;
     const { metrics } = parts;
+    // There from the start, so that an alert on their rate works from the first failure.
+    for (const { name } of this.#counts()) metrics.counter('metrics.collection.error', { gauge: name });
     for (const name of GAUGES) metrics.observed(name, () => this.#latest(name));
   }
 
