@@ -23,8 +23,15 @@ const GUIDES: Readonly<Record<string, readonly RegExp[]>> = {
     /Enabled the file audit device at: file\//,
     /Revoked token/,
     /"sealed":false/,
-    /^vault_core_unsealed 1$/m,
     /^Key Term +2$/m,
+  ],
+  'monitoring.md': [
+    /^vault_core_unsealed 1$/m,
+    /^core +debug$/m,
+    /^non_entity_clients +1$/m,
+    /^entity_name,entity_alias_name,/m,
+    /^enabled +default-enabled$/m,
+    /Bundle written to: coffer-debug-/,
   ],
   'backups.md': [
     /Success! Saved \d+ records/,
