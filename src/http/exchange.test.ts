@@ -312,6 +312,32 @@ describe('replies', () => {
     assert.match(await client.rest(), /\r\n\r\nabc$/);
   });
 
+  test('who made a reply is told whether it went out', async () => {
+    const told: boolean[] = [];
+    const answers: (() => void)[] = [];
+    const { connect } = await wire.serve(
+      () =>
+        new Promise((resolve) => {
+          const delivered = (went: boolean): void => void told.push(went);
+          answers.push(() => resolve({ status: 200, body: { a: 1 }, delivered }));
+        }),
+    );
+    const staying = await connect();
+    staying.request('GET', '/v1/x');
+    while (answers.length < 1) await turn(5);
+    answers[0]!();
+    assert.equal((await staying.reply()).body, '{"a":1}\n');
+    while (told.length < 1) await turn(5);
+    const leaving = await connect();
+    leaving.request('GET', '/v1/x');
+    while (answers.length < 2) await turn(5);
+    leaving.socket.resetAndDestroy();
+    await turn(50);
+    answers[1]!();
+    while (told.length < 2) await turn(5);
+    assert.deepEqual(told, [true, false]);
+  });
+
   test('a stream that fails is cut off, and one whose client leaves is released', async () => {
     let released = 0;
     const { connect } = await wire.serve(({ path, signal }) => ({

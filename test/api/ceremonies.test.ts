@@ -194,6 +194,30 @@ test('recovery keys beside an automatic seal are made anew, and so is the root k
   }
 });
 
+test('hvac makes recovery shares anew beside an automatic seal, and reads those that the server keeps', {
+  skip: available() ?? false,
+}, async () => {
+  const key = Buffer.alloc(32, 7).toString('base64');
+  const node = await coffer.start({
+    configuration: `seal "static" {\n  current_key_id = "one"\n  current_key = "${key}"\n}`,
+  });
+  try {
+    const body = { recovery_shares: 2, recovery_threshold: 2 };
+    const first = (await node.request('PUT', 'sys/init', { body })).json();
+    const { privateKey, publicKey } = await generateKey({ userIDs: [{ name: 'Ada' }], format: 'object' });
+    const made = (await runHvac(
+      { address: node.address, token: first.root_token },
+      `${script('common')}\n${script('recovery')}`,
+      { keys: first.recovery_keys, pgp_key: Buffer.from(publicKey.write()).toString('base64') },
+    )) as string[];
+    const share = await openWith(privateKey, made[0]!);
+    assert.equal((await node.request('PUT', 'sys/seal', { token: first.root_token })).status, 204);
+    assert.equal(await unsealsWith(node, [share]), true);
+  } finally {
+    await node.stop();
+  }
+});
+
 test('recovery keys alone bring a server back whose seal key is gone, and it gets another one', async () => {
   const seal = (id: string, key: number) =>
     `seal "static" {\n  current_key_id = "${id}"\n  current_key = "${Buffer.alloc(32, key).toString('base64')}"\n}`;

@@ -121,9 +121,29 @@ describe('what needs no token', () => {
     await node.ok('DELETE', 'sys/generate-root-token/attempt');
   });
 
+  it('takes new shares back whose reply no audit device took', async () => {
+    const settings = { secret_shares: 1, secret_threshold: 1 };
+    const { nonce } = (await node.ok('POST', 'sys/rotate/root/init', { body: settings })).data;
+    for (const key of node.keys.slice(0, 2))
+      await node.ok('POST', 'sys/rotate/root/update', { body: { key, nonce } });
+    const { audit } = node.domains;
+    const record = audit.record;
+    audit.record = (entry) =>
+      entry.type === 'response' ? Promise.reject(new Error('no device')) : record.call(audit, entry);
+    const refused = await node.request('POST', 'sys/rotate/root/update', {
+      body: { key: node.keys[2], nonce },
+    });
+    audit.record = record;
+    assert.equal(refused.status, 500);
+    assert.ok(!refused.text.includes('keys'));
+    await node.reseal();
+    assert.equal((await anybody('GET', 'sys/seal-status')).json().sealed, false, 'the old shares hold');
+    assert.match(node.serverLog(), /the new shares could not be handed out: the old ones hold/);
+  });
+
   it('throttles who guesses, and nobody else', async () => {
     const guess = () => anybody('POST', 'sys/generate-root/update', { key: node.keys[2], nonce: 'x' });
-    const answers = await Promise.all(Array.from({ length: 300 }, guess));
+    const answers = await Promise.all(Array.from({ length: 400 }, guess));
     assert.ok(answers.some(({ status }) => status === 429));
     await node.ok('GET', 'auth/token/lookup-self');
   });
