@@ -8,6 +8,7 @@ import { temporaryFolder } from '../test/services/folder.ts';
 import { buildCoffer } from '../tools/build.ts';
 import { benchmarkCommandLine } from './command-line.ts';
 import { benchmarkLeases } from './leases.ts';
+import { benchmarkNamespaces } from './namespaces.ts';
 import { type Parameters, readParameters } from './parameters.ts';
 import { formatReport, type Report } from './report.ts';
 import { benchmarkRequests } from './requests.ts';
@@ -21,6 +22,7 @@ const BUDGETED: ReadonlyMap<string, Benchmark> = new Map([
   ['signatures', benchmarkSignatures],
   ['leases', benchmarkLeases],
   ['snapshot', benchmarkSnapshot],
+  ['namespaces', benchmarkNamespaces],
   ['cli', benchmarkCommandLine],
 ]);
 /** Programs that print as they go. */

@@ -4,13 +4,9 @@
  * are tokens made by AppRole logins. Prints its progress.
  */
 import type { Session } from '../src/barrier/session.ts';
-import { systemClock } from '../src/base/clock.ts';
-import { LogLevels, silentLogger } from '../src/base/logger.ts';
 import { systemRandom } from '../src/base/random.ts';
-import { loadConfig } from '../src/config/config.ts';
 import type { Domains } from '../src/pipeline/exchange.ts';
-import { settingsOf } from '../src/serve/settings.ts';
-import { openServer, type RunningServer } from '../src/server.ts';
+import { openFilled } from './filling.ts';
 
 const ROLES = 100;
 const BATCH = 10_000;
@@ -21,26 +17,11 @@ const PROGRESS_STEPS = 10;
 const owners = new Map<number, string>();
 
 const [configFile = '', leases = '', logins = ''] = process.argv.slice(2);
-const server = await open(configFile);
+const server = await openFilled(configFile);
 try {
   await fill(server.domains()!, { users: Number(leases) - Number(logins), logins: Number(logins) });
 } finally {
   await server.stop();
-}
-
-async function open(configFile: string): Promise<RunningServer> {
-  const { config } = loadConfig({ paths: [configFile], environment: {} });
-  const settings = await settingsOf({ ...config, listeners: [] }, { environment: {}, log: silentLogger });
-  const server = await openServer(settings, {
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLogger,
-    logLevels: new LogLevels('error'),
-    monitorLog: () => () => {},
-    reloadProcess: async () => {},
-  });
-  await server.lifecycle.unsealAutomatically();
-  return server;
 }
 
 async function fill(domains: Domains, { users, logins }: { users: number; logins: number }): Promise<void> {

@@ -9,6 +9,7 @@ export interface Parameters {
   readonly keys: number;
   readonly leases: number;
   readonly snapshotMebibytes: number;
+  readonly namespaces: number;
   /** How often each command is started. */
   readonly starts: number;
   /** How to run `coffer` as it is shipped. */
@@ -31,6 +32,7 @@ export function readParameters(
     keys: number('BENCH_KEYS', 10_000),
     leases: number('BENCH_LEASES', 1_000_000),
     snapshotMebibytes: number('BENCH_SNAPSHOT_MIB', 512),
+    namespaces: number('BENCH_NAMESPACES', 10_000),
     starts: number('BENCH_STARTS', 20),
     program,
   };

@@ -60,6 +60,7 @@ const CHECKS: readonly (readonly [string, (subject: Subject) => string[] | Promi
   ['reads never show a secret field', (subject) => subject.shownSecrets()],
   ['lists can be walked page by page', (subject) => subject.brokenLists()],
   ['everything is there after a restart', (subject) => subject.lost()],
+  ['whether periodic work waits for somebody to use the mount is said', (subject) => subject.undecided()],
 ];
 
 const QUERIES: readonly OperationName[] = ['read', 'list', 'scan'];
@@ -82,6 +83,12 @@ class Subject {
       this.#captures.push(match.captures);
       this.#sampled.set(match.path, [...(this.#sampled.get(match.path) ?? []), sample]);
     }
+  }
+
+  undecided(): string[] {
+    const { type, harness } = this.#conformance;
+    const { periodic = [] } = openEngine(type, harness).engine;
+    return periodic.length > 0 && type.wakes === undefined ? [`${type.type}: wakes is not set`] : [];
   }
 
   undescribed(): string[] {

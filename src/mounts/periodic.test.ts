@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openDomains, settle } from '../../test/domains.ts';
+import { persist } from '../barrier/session.ts';
 import { silentLogger } from '../base/logger.ts';
-import type { PeriodicWork } from '../engine/engine.ts';
+import type { EngineType, PeriodicWork } from '../engine/engine.ts';
+import { ROOT_NAMESPACE } from '../namespaces/namespace.ts';
 import { Periodic } from './periodic.ts';
 
 async function open(run: PeriodicWork['run']) {
@@ -94,4 +96,33 @@ test('one piece of work is not begun twice; stopping waits for it', async () => 
   assert.equal(stopped, false);
   finish();
   await stopping;
+});
+
+test('a mount of another namespace that nobody has used since the start is woken where its type says so', async () => {
+  const runs: string[] = [];
+  const type = (name: string, wakes: boolean): EngineType => ({
+    type: name,
+    class: 'secret',
+    summary: '',
+    wakes,
+    open: ({ mount }) => ({
+      paths: [],
+      periodic: [{ name: 'work', everySeconds: 60, run: () => void runs.push(mount.type) }],
+    }),
+  });
+  const engines = [type('restless', true), type('sleepy', false)];
+  const first = await openDomains({ engines });
+  const session = first.session();
+  const namespace = first.namespaces.create(session, ROOT_NAMESPACE, { name: 'a', customMetadata: {} });
+  session.apply();
+  for (const { type: name } of engines)
+    first.mounts.enable(session, { namespace, path: name, class: 'secret', type: name });
+  await persist(session);
+  const { mounts, clock, work, session: openSession } = await openDomains({ engines, disk: first.disk });
+  const periodic = new Periodic({ mounts, openSession, work, clock, log: silentLogger });
+  periodic.start();
+  clock.advance(1000);
+  await settle(3);
+  assert.deepEqual(runs, ['restless']);
+  await periodic.stop();
 });

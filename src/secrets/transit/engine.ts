@@ -26,6 +26,7 @@ import { verifyPaths } from './verify.ts';
 export const transit: EngineType = {
   type: 'transit',
   class: 'secret',
+  wakes: true,
   summary: 'Encrypts, signs and hashes what it is sent, by keys that it keeps.',
   open(): Engine {
     const keys = new Keys();
