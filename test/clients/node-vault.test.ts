@@ -298,6 +298,30 @@ describe('node-vault', () => {
     assert.ok(!log.includes('a canary in the mine') && !log.includes(vault.token));
   });
 
+  test('node-vault works in namespaces', async () => {
+    const root = copyOf(vault);
+    await root.write('sys/namespaces/team', { custom_metadata: { owner: 'ops' } });
+    const team = clientWith(root.token, { namespace: 'team' });
+    await team.write('sys/namespaces/inner', {});
+    const inner = clientWith(root.token, { namespace: 'team/inner' });
+    await inner.mount({ mount_point: 'kv', type: 'kv' });
+    await inner.write('kv/app', { where: 'inner' });
+    assert.deepEqual((await root.read('team/inner/kv/app')).data, { where: 'inner' });
+    assert.deepEqual((await team.read('inner/kv/app')).data, { where: 'inner' });
+    await refused(root.read('kv/app'), 404, 'no handler for route');
+    const { auth } = await clientWith(root.token, { namespace: 'team' }).tokenCreate({
+      policies: ['default'],
+    });
+    const own = clientWith(auth.client_token, { namespace: 'team' });
+    assert.equal((await own.tokenLookupSelf()).data.namespace_path, 'team/');
+    await refused(clientWith(auth.client_token).tokenLookupSelf(), 403, 'permission denied');
+    await refused(team.audits(), 400, 'unavailable operation');
+    await refused(root.delete('sys/namespaces/team'), 400, 'child namespaces');
+    await team.delete('sys/namespaces/inner');
+    await root.delete('sys/namespaces/team');
+    await refused(own.tokenLookupSelf(), 403, 'permission denied');
+  });
+
   test('node-vault rotates the key, seals and unseals', async () => {
     const { term } = (await vault.read('sys/key-status')).data;
     await vault.rotate();
