@@ -93,8 +93,8 @@ test('a sampled request is a span for itself and one for each step; others are n
     const names = steps.map(({ name }) => name);
     const failed = root.attributes['error.type'] !== undefined;
     const wanted = failed
-      ? ['matchMount', 'identifyToken']
-      : ['matchMount', 'checkPolicy', 'auditRequest', 'runEngine', 'awaitCommit'];
+      ? ['matchPath', 'identifyToken']
+      : ['matchPath', 'checkPolicy', 'auditRequest', 'runEngine', 'awaitCommit'];
     for (const name of wanted) assert.ok(names.includes(name), `${root.name}: ${names}`);
     for (const step of steps)
       assert.ok(step.start >= root.start && step.start <= step.end && step.end <= root.end + 1000);
