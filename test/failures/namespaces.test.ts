@@ -61,8 +61,8 @@ describe('namespaces', () => {
     const { secret_id_accessor } = (await node.ok('POST', 'auth/approle/role/sample/secret-id')).data;
     const mounts = (await node.ok('GET', 'sys/auth')).data;
     const wrapped = await node.ok('GET', 'kv/sample', { headers: { 'X-Vault-Wrap-TTL': '60m' } });
-    const entity = await node.ok('POST', 'identity/entity', { body: { name: 'sample' } });
-    const group = await node.ok('POST', 'identity/group', { body: { name: 'sample' } });
+    const entity = await node.ok('POST', 'identity/entity', { body: { name: 'crossed' } });
+    const group = await node.ok('POST', 'identity/group', { body: { name: 'crossed' } });
     const lease = `auth/token/create/${leases.find((id) => id.startsWith('h'))}`;
     return {
       accessor: made.accessor,
