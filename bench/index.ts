@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { temporaryFolder } from '../test/services/folder.ts';
 import { buildCoffer } from '../tools/build.ts';
 import { benchmarkCommandLine } from './command-line.ts';
+import { benchmarkIdentity } from './identity.ts';
 import { benchmarkLeases } from './leases.ts';
 import { benchmarkNamespaces } from './namespaces.ts';
 import { type Parameters, readParameters } from './parameters.ts';
@@ -21,6 +22,7 @@ const BUDGETED: ReadonlyMap<string, Benchmark> = new Map([
   ['requests', benchmarkRequests],
   ['signatures', benchmarkSignatures],
   ['leases', benchmarkLeases],
+  ['identity', benchmarkIdentity],
   ['snapshot', benchmarkSnapshot],
   ['namespaces', benchmarkNamespaces],
   ['cli', benchmarkCommandLine],

@@ -1,48 +1,24 @@
 /**
- * Fills a node's store with leases, straight through the domains, as a process of its own beside no other:
- * `node bench/lease-filler.ts CONFIG LEASES LOGINS`. Most are of database users, by many roles and tokens; LOGINS of them
- * are tokens made by AppRole logins. Prints its progress.
+ * Leases: `node bench/lease-filler.ts CONFIG LEASES LOGINS`, as a process of its own beside no other. Most are of database
+ * users, by many roles and tokens; LOGINS of them are tokens made by AppRole logins.
  */
 import type { Session } from '../src/barrier/session.ts';
 import { systemRandom } from '../src/base/random.ts';
 import type { Domains } from '../src/pipeline/exchange.ts';
-import { openFilled } from './filling.ts';
+import { fillStore } from './filling.ts';
 
 const ROLES = 100;
-const BATCH = 10_000;
 const DAY_SECONDS = 86_400;
-const PROGRESS_STEPS = 10;
 
 /** The tokens that asked for the database users, by role. */
 const owners = new Map<number, string>();
 
 const [configFile = '', leases = '', logins = ''] = process.argv.slice(2);
-const server = await openFilled(configFile);
-try {
-  await fill(server.domains()!, { users: Number(leases) - Number(logins), logins: Number(logins) });
-} finally {
-  await server.stop();
-}
-
-async function fill(domains: Domains, { users, logins }: { users: number; logins: number }): Promise<void> {
-  const total = users + logins;
-  let made = 0;
-  let committed: Promise<void> | undefined;
-  while (made < total) {
-    const session = domains.openSession();
-    const end = Math.min(made + BATCH, total);
-    const step = Math.ceil((made / total) * PROGRESS_STEPS);
-    for (; made < end; made++) {
-      if (made < users) makeUser(domains, session, Math.floor((made * ROLES) / users));
-      else makeLogin(domains, session);
-    }
-    session.apply();
-    await committed;
-    committed = session.settled();
-    if (Math.ceil((made / total) * PROGRESS_STEPS) > step) console.error(`  ${made} of ${total} leases`);
-  }
-  await committed;
-}
+const users = Number(leases) - Number(logins);
+await fillStore(configFile, { what: 'leases', count: Number(leases) }, (domains, session, n) => {
+  if (n < users) makeUser(domains, session, Math.floor((n * ROLES) / users));
+  else makeLogin(domains, session);
+});
 
 /** A lease as `database/creds/role-…` registers it. */
 function makeUser({ mounts, leases, tokens }: Domains, session: Session, role: number): void {

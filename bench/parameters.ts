@@ -8,6 +8,7 @@ export interface Parameters {
   /** Records of the long list, and small ones of the snapshot. */
   readonly keys: number;
   readonly leases: number;
+  readonly entities: number;
   readonly snapshotMebibytes: number;
   readonly namespaces: number;
   /** How often each command is started. */
@@ -31,6 +32,7 @@ export function readParameters(
     only: environment.BENCH_ONLY ?? '',
     keys: number('BENCH_KEYS', 10_000),
     leases: number('BENCH_LEASES', 1_000_000),
+    entities: number('BENCH_ENTITIES', 1_000_000),
     snapshotMebibytes: number('BENCH_SNAPSHOT_MIB', 512),
     namespaces: number('BENCH_NAMESPACES', 10_000),
     starts: number('BENCH_STARTS', 20),

@@ -12,6 +12,7 @@ const TINY = {
   BENCH_LEASES: '500',
   BENCH_SNAPSHOT_MIB: '1',
   BENCH_NAMESPACES: '20',
+  BENCH_ENTITIES: '500',
   BENCH_STARTS: '1',
 };
 
@@ -28,7 +29,7 @@ test('the benchmarks measure everything that has a budget, and no request fails'
   for (const row of rows) assert.match(row, /\s0$/, row);
   assert.deepEqual(
     others.map((text) => text.split(/[:,]/, 1)[0]?.replace(/^\d+/, 'some')),
-    ['Signatures', 'Leases', 'Snapshots', 'Namespaces', 'Command line', 'some budgets kept'],
+    ['Signatures', 'Leases', 'Identity', 'Snapshots', 'Namespaces', 'Command line', 'some budgets kept'],
   );
   if (process.platform === 'linux') assert.doesNotMatch(stdout, /NaN/);
 });
@@ -38,6 +39,6 @@ test('a benchmark that does not exist is named', async () => {
   assert.equal(code, 2);
   assert.match(
     stderr,
-    /^There is no benchmark flux; there are requests, signatures, leases, snapshot, namespaces, cli, http, store\./,
+    /^There is no benchmark flux; there are requests, signatures, leases, identity, snapshot, namespaces, cli, http, store\./,
   );
 });
