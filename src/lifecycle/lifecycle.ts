@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Barrier } from '../barrier/barrier.ts';
 import { openSession, type Session } from '../barrier/session.ts';
 import type { Clock } from '../base/clock.ts';
-import { CorruptRecord, InvalidRequest, NotInitialized, Sealed, unlessCorrupt } from '../base/errors.ts';
+import { InvalidRequest, NotInitialized, Sealed, unlessCorrupt } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import {
@@ -35,6 +35,7 @@ import {
   pendingMigration,
   possibleMigration,
 } from './migration.ts';
+import { PlainRecords } from './plain-records.ts';
 import { CONFIG, Protection, RECOVERY_CONFIG, ROOT_KEY } from './protection.ts';
 import { type SealCheck, SealHealth } from './seal-health.ts';
 import type { ConfiguredSeal, Seals } from './seals.ts';
@@ -77,8 +78,7 @@ export class Lifecycle {
   readonly protection: Protection;
   readonly sealHealth: SealHealth;
   readonly #options: LifecycleOptions;
-  /** Of records read lately: load balancers ask for the state all the time. */
-  readonly #parsed = new WeakMap<Uint8Array, unknown>();
+  readonly #plain: PlainRecords;
   #unsealed: Unsealed | undefined;
   #collector: ShareCollector | undefined;
   /** Whether the shares that are being collected are for a migration. */
@@ -89,6 +89,7 @@ export class Lifecycle {
 
   constructor(options: LifecycleOptions) {
     this.#options = options;
+    this.#plain = new PlainRecords(options);
     this.protection = new Protection(options);
     this.sealHealth = new SealHealth({
       ...options,
@@ -104,7 +105,7 @@ export class Lifecycle {
     return this.#unsealed === undefined;
   }
   get cluster(): { id: string; name: string } | undefined {
-    return unlessCorrupt(() => this.#read<{ id: string; name: string }>(CLUSTER), undefined);
+    return unlessCorrupt(() => this.#plain.read<{ id: string; name: string }>(CLUSTER), undefined);
   }
   /** The error a request gets while it cannot be served. */
   sealedError(): Error {
@@ -423,35 +424,15 @@ export class Lifecycle {
     return this.#collector;
   }
   #sharesConfig(): SealConfig | undefined {
-    return this.#read<SealConfig>(RECOVERY_CONFIG) ?? this.#config();
+    return this.#plain.read<SealConfig>(RECOVERY_CONFIG) ?? this.#config();
   }
   #config(): SealConfig | undefined {
-    return this.#read<SealConfig>(CONFIG);
+    return this.#plain.read<SealConfig>(CONFIG);
   }
   #wrapped(): WrappedKey[] {
-    return this.#read<WrappedKey[]>(ROOT_KEY) ?? [];
+    return this.#plain.read<WrappedKey[]>(ROOT_KEY) ?? [];
   }
 
-  /** These records are read while sealed: plain JSON, with nothing secret in it. */
-  #read<T>(key: string): T | undefined {
-    const bytes = this.#options.store.begin().get(key);
-    if (!bytes) return undefined;
-    let value = this.#parsed.get(bytes);
-    if (value === undefined) {
-      value = this.#parse(key, bytes);
-      this.#parsed.set(bytes, value);
-    }
-    if (value instanceof CorruptRecord) throw value;
-    return value as T;
-  }
-  #parse(key: string, bytes: Uint8Array): unknown {
-    try {
-      return JSON.parse(Buffer.from(bytes).toString());
-    } catch {
-      this.#options.log.error('a stored record is damaged', { key });
-      return new CorruptRecord(key);
-    }
-  }
   #write(transaction: Transaction, key: string, value: unknown): void {
     transaction.put(key, Buffer.from(JSON.stringify(value)));
   }

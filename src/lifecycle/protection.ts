@@ -1,5 +1,5 @@
 import type { Barrier } from '../barrier/barrier.ts';
-import { CorruptRecord, InvalidRequest, unlessCorrupt } from '../base/errors.ts';
+import { InvalidRequest, unlessCorrupt } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import {
@@ -13,6 +13,7 @@ import {
 import { publicKeyOfShares, RECOVERY, SHAMIR, shamirSeal, wrapForShares } from '../seal/shamir.ts';
 import { invalidKey } from '../seal/shares.ts';
 import type { Store, Transaction } from '../store/store.ts';
+import { PlainRecords } from './plain-records.ts';
 import type { Seals } from './seals.ts';
 
 export const CONFIG = 'core/seal-config';
@@ -97,25 +98,27 @@ export interface ProtectionOptions {
 /** How the root key of an initialised server is wrapped; used by the key ceremonies, one change at a time. */
 export class Protection {
   readonly #options: ProtectionOptions;
+  readonly #plain: PlainRecords;
 
   constructor(options: ProtectionOptions) {
     this.#options = options;
+    this.#plain = new PlainRecords(options);
   }
 
   /** Whether operators hold recovery shares, beside an automatic seal. */
   get hasRecovery(): boolean {
-    return this.#read(RECOVERY_CONFIG) !== undefined;
+    return this.#plain.read(RECOVERY_CONFIG) !== undefined;
   }
 
   /** The shares that operators hold now. */
   get shares(): SealConfig {
-    const config = this.#read<SealConfig>(RECOVERY_CONFIG) ?? this.#read<SealConfig>(CONFIG);
+    const config = this.#plain.read<SealConfig>(RECOVERY_CONFIG) ?? this.#plain.read<SealConfig>(CONFIG);
     if (!config) throw new Error('an unsealed server has no record of its shares');
     return config;
   }
 
   get records(): readonly WrappedKey[] {
-    return this.#read<WrappedKey[]>(ROOT_KEY) ?? [];
+    return this.#plain.read<WrappedKey[]>(ROOT_KEY) ?? [];
   }
 
   /** How many shares may be enough; more than one number while it is not settled which shares hold. */
@@ -253,7 +256,7 @@ export class Protection {
   }
 
   get #previous(): PreviousShares | undefined {
-    return unlessCorrupt(() => this.#read<PreviousShares>(PREVIOUS), undefined);
+    return unlessCorrupt(() => this.#plain.read<PreviousShares>(PREVIOUS), undefined);
   }
 
   async #deletePrevious(): Promise<void> {
@@ -290,7 +293,7 @@ export class Protection {
   /** Resolves when the records of the same root key are durable, and with the seals they name the first one's type. */
   async keep(records: readonly WrappedKey[], type: string | undefined): Promise<void> {
     const { store } = this.#options;
-    const config = this.#read<SealConfig>(CONFIG);
+    const config = this.#plain.read<SealConfig>(CONFIG);
     const transaction = store.begin();
     writeJson(transaction, ROOT_KEY, records);
     if (config && type !== undefined && config.type !== type)
@@ -315,7 +318,7 @@ export class Protection {
   }
 
   backup(kind: ShareKind): ShareBackup | undefined {
-    return this.#read<ShareBackup>(BACKUP[kind]);
+    return this.#plain.read<ShareBackup>(BACKUP[kind]);
   }
 
   async deleteBackup(kind: ShareKind): Promise<void> {
@@ -323,17 +326,6 @@ export class Protection {
     const transaction = store.begin();
     transaction.delete(BACKUP[kind]);
     await store.durable(transaction.apply());
-  }
-
-  #read<T>(key: string): T | undefined {
-    const bytes = this.#options.store.begin().get(key);
-    if (!bytes) return undefined;
-    try {
-      return JSON.parse(Buffer.from(bytes).toString()) as T;
-    } catch (cause) {
-      this.#options.log.error('a stored record is damaged', { key });
-      throw new CorruptRecord(key, { cause });
-    }
   }
 }
 
